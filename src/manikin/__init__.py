@@ -1,0 +1,65 @@
+"""Manikin makes synthetic diagnostic datasets that behave like the clinic and contain nobody.
+
+>>> import manikin
+>>> made = manikin.make("diabetes-screening", patients=1_000, seed=1)
+>>> made.table("analysis").num_rows
+1000
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from manikin.study import Made
+
+__version__ = "0.1.0"
+__all__ = ["make"]
+
+
+def make(
+    what: str,
+    *,
+    patients: int | None = None,
+    seed: int | None = None,
+    given: str | None = None,
+    oversample: str | None = None,
+    world: int | None = None,
+    out: str | Path | None = None,
+    formats: Sequence[str] | None = None,
+    jobs: int | None = None,
+) -> Made:
+    """Make a cohort, in memory or, with ``out``, as a release on disk.
+
+    Args:
+        what: A built-in clinical model, a model file or a study file.
+        patients: How many patients.
+        seed: The number from which all chance follows.
+        given: What is to hold for every patient: ``"stage=diagnosed"`` or ``"sex=female,age=60..70"``.
+        oversample: Of whom there are to be more: ``"stage=undiagnosed:10"``.
+        world: 0 for the model as published; any other draws its uncertain numbers anew.
+        out: Where the release will stand.
+        formats: In which formats a release is written.
+        jobs: Processes for a release; all cores by default.
+
+    Returns:
+        The cohort; ``.table("analysis")`` is an Arrow table.
+
+    Raises:
+        ManikinError: The request can't be met; the error says what was possible and what to do.
+    """
+    from manikin import study
+
+    wanted, model = study.study_of(what)
+    wanted = study.changed(
+        wanted,
+        patients=patients,
+        seed=seed,
+        given=given,
+        oversample=oversample,
+        world=world,
+        formats=None if formats is None else tuple(formats),
+    )
+    return study.make(wanted, model) if out is None else study.run(wanted, model, Path(out), jobs=jobs)

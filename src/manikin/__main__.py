@@ -1,0 +1,7 @@
+"""``python -m manikin``, where the command is not on the path."""
+
+import sys
+
+from manikin.cli import main
+
+sys.exit(main())

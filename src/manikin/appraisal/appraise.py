@@ -1,0 +1,136 @@
+"""Asks every question of a cohort and sets the gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from manikin.appraisal.appraisal import Appraisal
+from manikin.appraisal.check import Check, Subject
+from manikin.appraisal.distributions import distributions, missingness
+from manikin.appraisal.epidemiology import CORRELATION_BAR, correlations, targets
+from manikin.appraisal.finding import Finding, Gate
+from manikin.appraisal.plausibility import plausibility
+from manikin.clinic import ClinicalModel, Role
+
+CHECKS: tuple[Check, ...] = (plausibility, targets, correlations, distributions, missingness)
+
+NOT_ASSESSED = (
+    "Agreement with real records: no reference was given.",
+    "Usefulness for training: whether a model trained here works on real patients.",
+    "Time: the cohort holds one index encounter for each patient, and no course.",
+    "Combinations of three or more variables, beyond what constraints and derived values say.",
+    "Populations other than the one described, and subgroups that the model does not name.",
+)
+
+
+def appraise(
+    subject: Subject,
+    study: Mapping[str, Any],
+    compared: Finding | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Appraisal:
+    """Return the evidence about a cohort.
+
+    Args:
+        subject: The cohort and its model.
+        study: What the study says of itself; see ``Appraisal``.
+        compared: A comparison with real records, made where records may be read.
+        progress: Hears of checks done and in all.
+    """
+    checks = (*CHECKS, *(entry.load() for entry in entry_points(group="manikin.checks")))
+    findings = []
+    for number, check in enumerate(checks):
+        progress(number, len(checks))
+        findings.append(check(subject))
+    progress(len(checks), len(checks))
+    if compared is not None:
+        findings.insert(3, compared)
+    model = subject.program.model
+    return Appraisal(
+        study=study,
+        model=_model_facts(model),
+        gates=_gates(findings),
+        findings=tuple(findings),
+        not_assessed=NOT_ASSESSED[1:] if compared is not None else NOT_ASSESSED,
+        weak_numbers=model.numbers_by_basis(),
+        graph=graph_of(model),
+    )
+
+
+def _gates(findings: list[Finding]) -> tuple[Gate, ...]:
+    by_name = {finding.check: finding for finding in findings}
+    violations = int(sum(one.value for one in by_name["plausibility"].measures))
+    gates = [
+        Gate("Impossible values", "none", f"{violations:,}", violations == 0, "Manikin", "the cohort is no release"),
+    ]
+    verified = [one for one in by_name["targets"].measures if one.basis == "verified"]
+    if verified:
+        met = sum(bool(one.passed) for one in verified)
+        gates.append(
+            Gate(
+                "Verified published values",
+                f"all {len(verified)} within their intervals, allowing for the cohort's size",
+                f"{met} of {len(verified)}",
+                met == len(verified),
+                "Manikin",
+                "the cohort does not stand for the population described",
+            )
+        )
+    error = by_name["correlations"].drawings["mean_error"]
+    if error is not None:
+        gates.append(
+            Gate(
+                "Correlations",
+                f"mean absolute error at most {CORRELATION_BAR}, allowing for the cohort's size",
+                f"{error:.3f}",
+                bool(by_name["correlations"].passed),
+                "Manikin",
+                "do not study how values move together",
+            )
+        )
+    return tuple(gates)
+
+
+def _model_facts(model: ClinicalModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "version": model.version,
+        "title": model.title,
+        "index": model.index,
+        "population": model.population,
+        "not_for": list(model.not_for),
+        "n_variables": sum(one.role is not Role.HELPER for one in model.variables.values()),
+        "n_sources": len(model.sources),
+    }
+
+
+def graph_of(model: ClinicalModel) -> dict[str, Any]:
+    """Return the model's graph: its variables, and which reads which."""
+    together = {member: group for group in model.dependences for member in group.members}
+    nodes = [
+        {
+            "name": name,
+            "title": one.meaning.title,
+            "kind": one.meaning.kind.value,
+            "role": one.role.value,
+            "group": one.group,
+        }
+        for name, one in model.variables.items()
+    ]
+    nodes += [
+        {
+            "name": f"~{group.name}",
+            "title": f"{group.name}: drawn together",
+            "kind": "noise",
+            "role": "noise",
+            "group": "Dependence",
+        }
+        for group in model.dependences
+    ]
+    edges = [
+        [parent, name] for name, one in model.variables.items() for parent in sorted(one.reads & model.variables.keys())
+    ]
+    edges += [[f"~{group.name}", member] for member, group in together.items()]
+    return {"nodes": nodes, "edges": edges}

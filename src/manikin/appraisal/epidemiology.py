@@ -1,0 +1,161 @@
+"""Does the cohort agree with what is published: its targets, and the correlations that were asked for?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from manikin.appraisal.check import Subject
+from manikin.appraisal.finding import Finding, Measure
+from manikin.clinic import Correlation, Estimate, Published, Statistic, Target, estimate, realised_correlations
+from manikin.clinic import correlation as pearson
+from manikin.streams import Floats
+
+# Two-sided 99.9%: with hundreds of targets, chance alone must not fail a cohort for being small.
+CHANCE = 3.29
+_INTERVAL = 1.96
+CORRELATION_BAR = 0.03
+_MOST_IN_MATRIX = 20
+
+
+def targets(subject: Subject) -> Finding:
+    """Set every target beside what was generated."""
+    question = "Does it agree with published epidemiology?"
+    model = subject.program.model
+    if subject.conditional:
+        answer = f"Not asked: all patients have {subject.conditional}, and the targets are about the whole population."
+        return Finding("targets", question, answer, None)
+    columns = subject.columns(
+        frozenset[str]().union(*(target.reads for target in model.targets.values())) & set(subject.cohort.layout.names)
+    )
+    weights = subject.weights()
+    measures = tuple(
+        _measure(target, label, published, found)
+        for target in model.targets.values()
+        for label, published, found in zip(
+            target.labels, target.values, estimate(target, columns, weights), strict=True
+        )
+        if published is not None and np.isfinite([found.value, found.se]).all()
+    )
+    met = sum(bool(one.passed) for one in measures)
+    verified = [one for one in measures if one.basis == "verified"]
+    answer = f"{met} of {len(measures)} published values are met, {sum(bool(one.passed) for one in verified)} of {len(verified)} verified ones among them."
+    return Finding("targets", question, answer, met == len(measures), measures)
+
+
+def _measure(target: Target, label: str, published: Published, found: Estimate) -> Measure:
+    half = _INTERVAL * found.se
+    allowed = CHANCE * found.se
+    passed = published.low - allowed <= found.value <= published.high + allowed
+    return Measure(
+        name=label or target.name,
+        value=found.value,
+        interval=(found.value - half, found.value + half),
+        expected=published.value,
+        expected_interval=(published.low, published.high),
+        passed=bool(passed),
+        unit="share" if target.statistic is Statistic.SHARE else target.unit,
+        group=target.name,
+        source=str(target.grounds.source),
+        basis=target.grounds.basis.value,
+        note="" if published.stated else "tolerance is ours: the source gives no interval",
+    )
+
+
+def correlations(subject: Subject) -> Finding:
+    """Set every correlation that was asked for beside the one obtained."""
+    model, question = subject.program.model, "Do values move together as published?"
+    names = _matrix_names(subject)
+    needed = {
+        name
+        for group in model.dependences
+        for name in (*group.members, group.by or "", *(group.among.reads if group.among else ()))
+    }
+    kept = set(subject.cohort.layout.names)
+    columns = subject.columns((needed & kept) | set(names))
+    weights = subject.weights()
+    size = len(columns[names[0]]) if names else 0
+    measures = []
+    for group in model.dependences:
+        if subject.conditional or not set(group.members) <= kept:
+            continue
+        realised = realised_correlations(group, columns, weights)
+        for place, asked in enumerate(group.correlations):
+            titles = (model.variables[asked.pair[0]].meaning.title, model.variables[asked.pair[1]].meaning.title)
+            for level, wanted in enumerate(asked.values):
+                measures.append(
+                    _correlation(titles, asked, group.levels[level], wanted, float(realised[level, place]), size)
+                )
+    errors = [abs(one.value - one.expected) for one in measures if one.expected is not None]
+    mean_error = float(np.mean(errors)) if errors else float("nan")
+    # What a sample of this size scatters by around a correlation of 0, on average.
+    chance = 0.8 / np.sqrt(max(size / max(len({one.group for one in measures}), 1), 2))
+    answer = (
+        f"{len(measures)} correlations came out as asked, within {mean_error:.3f} on average."
+        if measures
+        else "No correlation was asked for."
+    )
+    drawings = {
+        "variables": [model.variables[name].meaning.title for name in names],
+        "matrix": _matrix(columns, names, weights),
+        "asked": _asked(names, subject),
+        "mean_error": mean_error if measures else None,
+    }
+    return Finding(
+        "correlations",
+        question,
+        answer,
+        bool(mean_error <= CORRELATION_BAR + chance) if measures else None,
+        tuple(measures),
+        drawings,
+    )
+
+
+def _correlation(
+    titles: tuple[str, str], asked: Correlation, level: str, wanted: float, obtained: float, size: int
+) -> Measure:
+    one, other = titles
+    half = _INTERVAL * (1 - obtained**2) / np.sqrt(max(size - 1, 1))
+    return Measure(
+        name=f"{one} and {other.lower()}",
+        value=obtained,
+        interval=(obtained - half, obtained + half),
+        expected=wanted,
+        group=level.capitalize() or "All",
+        source=str(asked.grounds.source),
+        basis=asked.grounds.basis.value,
+    )
+
+
+def _matrix_names(subject: Subject) -> list[str]:
+    """Return the numeric variables of the correlation picture: those with an asked correlation first."""
+    numeric = [field.variable.name for field in subject.cohort.layout.fields if field.variable.numeric and field.data]
+    asked = {name for group in subject.program.model.dependences for pair in group.correlations for name in pair.pair}
+    chosen = [name for name in numeric if name in asked] + [name for name in numeric if name not in asked]
+    return [name for name in numeric if name in set(chosen[:_MOST_IN_MATRIX])]
+
+
+def _matrix(columns: Mapping[str, Any], names: list[str], weights: Floats | None) -> list[list[float]]:
+    size = len(columns[names[0]]) if names else 0
+    weights = np.ones(size) if weights is None else weights
+    rows = []
+    for one in names:
+        row = []
+        for other in names:
+            both = np.isfinite(columns[one]) & np.isfinite(columns[other])
+            value = pearson(columns[one][both], columns[other][both], weights[both]) if both.sum() > 2 else float("nan")
+            row.append(round(value, 4) if np.isfinite(value) else 0.0)
+        rows.append(row)
+    return rows
+
+
+def _asked(names: list[str], subject: Subject) -> list[list[float]]:
+    found = []
+    for group in subject.program.model.dependences:
+        for asked in group.correlations:
+            if set(asked.pair) <= set(names):
+                i, j = (names.index(name) for name in asked.pair)
+                found.append([i, j, float(np.mean(asked.values))])
+    return found

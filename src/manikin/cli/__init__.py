@@ -1,0 +1,115 @@
+"""The terminal face: what is asked for on the command line becomes one call, and an error becomes a sentence.
+
+Nothing heavy is imported before a command is known, so that help is there at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from manikin.errors import ManikinError, closest
+
+_COMMANDS = ("models", "show", "new", "check", "make", "verify", "remake")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        from manikin.cli import commands
+
+        command: Callable[[argparse.Namespace], int] = getattr(commands, options.command)
+        return command(options)
+    except ManikinError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted. Nothing that looks like a release was left; the same command goes on where it was.",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:
+        # The reader of our output, such as head, has seen enough.
+        sys.stderr.close()
+        return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a misspelt command with the nearest one."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        wrong = message.partition("invalid choice: '")[2].partition("'")[0]
+        if wrong:
+            message = f"There is no command '{wrong}'. {closest(wrong, _COMMANDS)}"
+        self.exit(2, f"{message}\nSee: {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="manikin", description="Synthetic diagnostic datasets that behave like the clinic and contain nobody."
+    )
+    parser.add_argument("--version", action="version", version=f"manikin {_version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    commands.add_parser("models", help="list the built-in clinical models")
+
+    show = commands.add_parser("show", help="show a model: variables, sources, how each number is grounded, its graph")
+    show.add_argument("model", help="a built-in model, or a model file")
+    show.add_argument("--picture", metavar="FILE.svg", help="write the graph as a picture")
+
+    new = commands.add_parser("new", help="write a study file to edit")
+    new.add_argument("name", help="the study's name; the file is NAME.yaml")
+    new.add_argument("--model", required=True, help="a built-in model, or a model file")
+
+    check = commands.add_parser("check", help="tell every mistake in a study or model, with its place")
+    check.add_argument("file")
+
+    make = commands.add_parser("make", help="make a release")
+    make.add_argument("what", help="a built-in model, a model file or a study file")
+    make.add_argument("--patients", type=_whole, metavar="N", help="how many")
+    make.add_argument("--seed", type=_whole, metavar="S", help="the number from which all chance follows")
+    make.add_argument("--out", metavar="DIR", help="where the release will stand; by default releases/NAME")
+    make.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
+    make.add_argument("--formats", type=_names, metavar="LIST", help="parquet, csv")
+    make.add_argument("--tables", type=_names, metavar="LIST", help="patients, encounters, events, analysis, truth")
+    make.add_argument(
+        "--given", metavar="FACTS", help="what holds for every patient: 'sex=female,age=60..70', 'stage=diagnosed'"
+    )
+    make.add_argument("--oversample", metavar="STRATA", help="of whom there are to be more: 'stage=undiagnosed:10'")
+    make.add_argument("--world", type=_whole, metavar="K", help="draw every uncertain number anew; 0 is as published")
+    make.add_argument("--reference", metavar="FILE", help="real records to compare with, CSV or Parquet")
+    make.add_argument("--mapping", metavar="FILE", help="what the columns of the reference mean")
+
+    verify = commands.add_parser("verify", help="re-check a release; names each file that differs")
+    verify.add_argument("folder")
+
+    remake = commands.add_parser("remake", help="make a release again from its lock, and say whether it is the same")
+    remake.add_argument("folder")
+    remake.add_argument("--out", required=True, metavar="DIR")
+    remake.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
+    return parser
+
+
+def _version() -> str:
+    from manikin import __version__
+
+    return __version__
+
+
+def _whole(text: str) -> int:
+    if not text.replace("_", "").isascii() or not text.replace("_", "").isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number; write, for example: 10000")
+    return int(text)
+
+
+def _jobs(text: str) -> int:
+    if not 1 <= (jobs := _whole(text)) <= 1024:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of processes; write one from 1 to 1024")
+    return jobs
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

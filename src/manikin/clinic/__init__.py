@@ -1,0 +1,38 @@
+"""Clinical models: the language in which knowledge is written, its compiler, and the built-in library.
+
+Enters: a model file, every number with its source. Leaves: a checked ``ClinicalModel`` and, compiled and calibrated
+to its published targets, the ``Program`` that a generator samples.
+"""
+
+from manikin.clinic.calibration import Calibrated, calibrate, realised_correlations, repairs
+from manikin.clinic.estimates import Estimate, correlation, estimate
+from manikin.clinic.library import built_in, find_model
+from manikin.clinic.model import ClinicalModel, Correlation, Intent, ModelVariable, Published, Role, Statistic, Target
+from manikin.clinic.program import Program, compile_model
+from manikin.clinic.reader import parse_model, read_model
+from manikin.clinic.rules import Derived
+
+__all__ = [
+    "Calibrated",
+    "ClinicalModel",
+    "Correlation",
+    "Derived",
+    "Estimate",
+    "Intent",
+    "ModelVariable",
+    "Program",
+    "Published",
+    "Role",
+    "Statistic",
+    "Target",
+    "built_in",
+    "calibrate",
+    "compile_model",
+    "correlation",
+    "estimate",
+    "find_model",
+    "parse_model",
+    "read_model",
+    "realised_correlations",
+    "repairs",
+]

@@ -1,0 +1,273 @@
+"""Solves a model's free parameters so that its targets hold, and says what it moved and what it could not reach.
+
+Deterministic: every candidate is judged on the same addressed patients (common random numbers), so that a difference
+between two candidates is never a difference of luck. Correlations among normal scores are corrected until those of
+the cohort come out as published; other parameters by damped Gauss-Newton steps within their bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manikin.clinic.estimates import correlation, estimate
+from manikin.clinic.expressions import Columns
+from manikin.clinic.model import Calibration, ClinicalModel, Dependence, Target
+from manikin.clinic.program import Program, compile_model, nearest_correlation
+from manikin.codebook import snap
+from manikin.errors import CalibrationError
+from manikin.streams import Floats, Seed
+
+N_PATIENTS = 60_000
+SEED = Seed(20_230_701)
+
+# A parameter is snapped to this step, so that a lock says it in full and other processors read the same.
+PARAMETER_STEP = 1e-6
+_SWEEPS, _STEPS = 4, 8
+# Parts of a target's half-width: good enough to stop, and so far outside that the target was not reached.
+_CLOSE, _MISSED = 0.25, 1.0
+_CORRELATION_CLOSE = 0.01
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A value that the free parameters can't reach."""
+
+    target: str
+    cell: str
+    wanted: float
+    reached: float
+    half_width: float
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The outcome: the program, what was moved and from where, and how far dependence matrices had to be repaired."""
+
+    program: Program
+    moved: Mapping[str, tuple[float, float]]
+    repaired: Mapping[str, float]
+
+
+def calibrate(model: ClinicalModel, progress: Progress = lambda _: None) -> Calibrated:
+    """Return the compiled model with its free parameters solved.
+
+    Raises:
+        CalibrationError: A target lies beyond what its free parameters can do; the error names it, what was reached,
+            and which parameter stopped at its bound.
+    """
+    solver = _Solver(model)
+    for sweep in range(_SWEEPS):
+        progress(f"calibrating, round {sweep + 1}")
+        moved = [solver.correct(group) for group in model.dependences]
+        moved += [solver.solve(calibration) for calibration in model.calibrations]
+        if not any(moved):
+            break
+    misses = solver.misses()
+    if misses:
+        raise CalibrationError(_explained(misses, solver))
+    return solver.outcome()
+
+
+class _Solver:
+    """The state of a calibration: the parameters and matrices so far, and the patients on whom they are judged."""
+
+    def __init__(self, model: ClinicalModel) -> None:
+        self.model = model
+        self.parameters = {name: one.value for name, one in model.parameters.items()}
+        self.latent = {group.name: nearest_correlation(group.asked()) for group in model.dependences}
+        self.draws: dict[str, Floats] = {}
+
+    def uniforms(self, name: str) -> Floats:
+        if name not in self.draws:
+            self.draws[name] = SEED.stream(name).uniform(0, N_PATIENTS)
+        return self.draws[name]
+
+    def program(self, parameters: Mapping[str, float] | None = None) -> Program:
+        return compile_model(self.model, parameters or self.parameters, self.latent)
+
+    # --- dependence -----------------------------------------------------------------------------------------------
+
+    def correct(self, group: Dependence) -> bool:
+        """Move the normal scores' correlations until those of the cohort are as asked; return whether any moved."""
+        wanted = np.array([correlation.values for correlation in group.correlations]).T
+        for step in range(_STEPS):
+            gap = wanted - self.realised(group)
+            if np.nanmax(np.abs(gap), initial=0.0) < _CORRELATION_CLOSE:
+                return step > 0
+            matrix = self.latent[group.name].copy()
+            for column, published in enumerate(group.correlations):
+                i, j = (group.members.index(member) for member in published.pair)
+                matrix[:, i, j] = matrix[:, j, i] = np.clip(
+                    matrix[:, i, j] + np.nan_to_num(gap[:, column]), -0.98, 0.98
+                )
+            self.latent[group.name] = nearest_correlation(matrix)
+        return True
+
+    def realised(self, group: Dependence) -> Floats:
+        """Return the cohort's correlations, shape (levels, correlations)."""
+        program = self.program()
+        columns = self.sampled(program, [*group.members, *(group.among.reads if group.among else ())])
+        return realised_correlations(group, columns)
+
+    # --- parameters -----------------------------------------------------------------------------------------------
+
+    def solve(self, calibration: Calibration) -> bool:
+        """Take Gauss-Newton steps until every target is close; return whether any parameter moved."""
+        targets = [self.model.targets[name] for name in calibration.to]
+        judge = self.judge(calibration, targets)
+        current = np.array([self.parameters[name] for name in calibration.free])
+        bounds = np.array([self.model.parameters[name].bounds for name in calibration.free]).T
+        residual = judge(current)
+        damping, moved = 1e-3, False
+        for _ in range(_STEPS):
+            if np.abs(residual).max(initial=0.0) < _CLOSE:
+                break
+            slope = self.slope(judge, current, residual, bounds)
+            improved = False
+            for _ in range(4):
+                step = np.linalg.solve(
+                    slope.T @ slope + damping * np.diag(np.diag(slope.T @ slope) + 1e-9), -slope.T @ residual
+                )
+                candidate = snap(np.clip(current + step, *bounds), PARAMETER_STEP)
+                found = judge(candidate)
+                if found @ found < residual @ residual * (1 - 1e-4):
+                    current, residual, improved = candidate, found, True
+                    damping = max(damping / 5, 1e-6)
+                    break
+                damping *= 8
+            if not improved:
+                break
+            moved = True
+        self.parameters.update(zip(calibration.free, current.tolist(), strict=True))
+        return moved
+
+    @staticmethod
+    def slope(judge: Callable[[Floats], Floats], current: Floats, residual: Floats, bounds: Floats) -> Floats:
+        """Return the derivative of the residuals by each parameter, over steps wide enough to rise above chance."""
+        columns = []
+        for place in range(len(current)):
+            width = 0.02 * (bounds[1, place] - bounds[0, place])
+            if current[place] + width > bounds[1, place]:
+                width = -width
+            moved = current.copy()
+            moved[place] += width
+            columns.append((judge(moved) - residual) / width)
+        return np.array(columns).T
+
+    def judge(self, calibration: Calibration, targets: list[Target]) -> Callable[[Floats], Floats]:
+        """Return a function from parameters to residuals, in half-widths of the targets' intervals."""
+        program = self.program()
+        wanted = sorted(frozenset[str]().union(*(target.reads for target in targets)))
+        needed = program.needed_for(wanted)
+        moving = self.affected(program, calibration.free)
+        still = program.sample([name for name in needed if name not in moving], self.uniforms)
+        known = {name: column for name, column in still.items() if name not in program.parameters}
+
+        def residuals(values: Floats) -> Floats:
+            changed = self.program({**self.parameters, **dict(zip(calibration.free, values.tolist(), strict=True))})
+            columns = changed.sample(needed, self.uniforms, known)
+            return np.array([gap for target in targets for gap in gaps(target, columns)])
+
+        return residuals
+
+    def affected(self, program: Program, free: tuple[str, ...]) -> set[str]:
+        """Return the variables that change when the ``free`` parameters do."""
+        moving: set[str] = set()
+        for name in program.order:
+            if self.model.variables[name].reads & set(free) or program.parents[name] & moving:
+                moving.add(name)
+        return moving
+
+    def sampled(self, program: Program, names: list[str]) -> dict[str, Any]:
+        return program.sample(program.needed_for(names), self.uniforms)
+
+    # --- outcome --------------------------------------------------------------------------------------------------
+
+    def misses(self) -> list[Miss]:
+        """Return the values of calibrated targets that lie outside their intervals."""
+        names = sorted({name for calibration in self.model.calibrations for name in calibration.to})
+        targets = [self.model.targets[name] for name in names]
+        program = self.program()
+        columns = self.sampled(program, sorted(frozenset[str]().union(*(target.reads for target in targets))))
+        found = []
+        for target in targets:
+            for label, published, reached in zip(target.labels, target.values, estimate(target, columns), strict=True):
+                if published is None:
+                    continue
+                half = 0.5 * (published.high - published.low)
+                # Four standard errors of the judging sample: what chance alone could do.
+                if not abs(reached.value - published.value) <= _MISSED * half + 4 * reached.se:
+                    found.append(Miss(target.name, label, published.value, reached.value, half))
+        return found
+
+    def outcome(self) -> Calibrated:
+        moved = {
+            name: (self.model.parameters[name].value, value)
+            for name, value in self.parameters.items()
+            if value != self.model.parameters[name].value
+        }
+        return Calibrated(self.program(), moved, repairs(self.model))
+
+
+def repairs(model: ClinicalModel) -> dict[str, float]:
+    """Return by how much the correlations asked of each group had to change at most to be consistent."""
+    return {
+        group.name: float(np.abs(nearest_correlation(group.asked()) - group.asked()).max())
+        for group in model.dependences
+    }
+
+
+def realised_correlations(group: Dependence, columns: Columns, weights: Floats | None = None) -> Floats:
+    """Return the correlations of a cohort for the pairs that a group asks for, shape (levels, correlations)."""
+    size = np.shape(columns[group.members[0]])
+    inside = np.asarray(group.among.compute(columns)) if group.among else np.ones(size, np.bool_)
+    weights = np.ones(size) if weights is None else weights
+    scaled = {
+        name: np.log(columns[name]) if name in group.logarithmic else np.asarray(columns[name])
+        for name in group.members
+    }
+    rows = []
+    for level in range(len(group.levels)):
+        mine = inside & (np.asarray(columns[group.by]) == level) if group.by else inside
+        rows.append([_correlated(scaled, pair.pair, mine, weights) for pair in group.correlations])
+    return np.array(rows)
+
+
+def gaps(target: Target, columns: Columns) -> list[float]:
+    """Return how far a cohort lies from each value of a target, in half-widths of its interval."""
+    found = []
+    for published, reached in zip(target.values, estimate(target, columns), strict=True):
+        if published is not None:
+            half = max(0.5 * (published.high - published.low), 1e-9)
+            found.append(0.0 if np.isnan(reached.value) else (reached.value - published.value) / half)
+    return found
+
+
+def _correlated(scaled: Mapping[str, Any], pair: tuple[str, str], mine: Any, weights: Floats) -> float:
+    one, other = (scaled[name] for name in pair)
+    both = mine & np.isfinite(one) & np.isfinite(other)
+    return correlation(one[both], other[both], weights[both]) if both.sum() > 2 else float("nan")
+
+
+def _explained(misses: list[Miss], solver: _Solver) -> str:
+    stuck = [
+        f"{name} (at {value:g})"
+        for name, value in solver.parameters.items()
+        if (bounds := solver.model.parameters[name].bounds) and value in bounds
+    ]
+    lines = [
+        f"  {miss.target}{f', {miss.cell}' if miss.cell else ''}: wanted {miss.wanted:.4g} ± {miss.half_width:.2g}, reached {miss.reached:.4g}"
+        for miss in misses
+    ]
+    why = (
+        f"At a bound: {', '.join(stuck)}. Widen it, or question the target."
+        if stuck
+        else "No parameter is at a bound: the targets contradict each other, or too few parameters are free."
+    )
+    return "\n".join([f"{len(misses)} value(s) can't be reached by the free parameters:", *lines, why])

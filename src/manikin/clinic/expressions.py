@@ -1,0 +1,600 @@
+"""The arithmetic of clinical models: text that is parsed, checked for names, kinds and units, and compiled to columns.
+
+Nothing is ever handed to ``eval``. The grammar, weakest first: ``implies``, ``or``, ``and``, ``not``, comparisons and
+``in``, ``+ -``, ``* /``, ``^``. A literal number takes on whatever unit it stands beside; two quantities don't.
+A comparison with a missing number is false.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from manikin.codebook import FORMULAS, Formula, factor
+from manikin.codebook.units import same_dimension
+from manikin.errors import UnitError, closest
+
+Columns = Mapping[str, Any]
+Compute = Callable[[Columns], Any]
+
+
+@dataclass(frozen=True)
+class Type:
+    """What an expression gives: a number in a unit (None: it takes on its neighbour's), a condition or a category."""
+
+    kind: str
+    unit: str | None = None
+    levels: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return how an error calls it."""
+        return {"number": "a number", "condition": "a condition", "category": "a category"}[self.kind]
+
+
+NUMBER = Type("number")
+CONDITION = Type("condition")
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A checked expression: what it gives, what it reads, and how to compute it over columns of patients."""
+
+    text: str
+    type: Type
+    reads: frozenset[str]
+    compute: Compute
+    constant: float | None = None
+
+    def scaled(self, by: float) -> Expression:
+        """Return the expression multiplied by a conversion factor."""
+        if by == 1:
+            return self
+        compute = self.compute
+        return Expression(self.text, self.type, self.reads, lambda columns: compute(columns) * by)
+
+
+class ExpressionError(Exception):
+    """A mistake in an expression, ``offset`` characters into it."""
+
+    def __init__(self, offset: int, what: str, suggestion: str = "") -> None:
+        """Say what is wrong and what would be right."""
+        super().__init__(what)
+        self.offset = offset
+        self.what = what
+        self.suggestion = suggestion
+
+
+def constant(value: float) -> Expression:
+    """Return a literal number as an expression."""
+    return Expression(f"{value:g}", NUMBER, frozenset(), lambda _: value, value)
+
+
+# --- parsing -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word of an expression."""
+
+    kind: str
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A parsed expression: an operator or a call with its operands, or a leaf."""
+
+    kind: str
+    text: str
+    offset: int
+    children: tuple[Tree, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+_TOKENS = re.compile(
+    r"(?P<space>\s+)|(?P<range>\.\.)|(?P<number>(\d+(\.(?!\.)\d*)?|\.(?!\.)\d+)([eE][+-]?\d+)?%?)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign><=|>=|==|!=|[-+*/^()\[\],=<>:])"
+)
+_BINDING = {
+    "implies": 1,
+    "or": 2,
+    "and": 3,
+    "in": 5,
+    "==": 5,
+    "!=": 5,
+    "<": 5,
+    "<=": 5,
+    ">": 5,
+    ">=": 5,
+    "+": 6,
+    "-": 6,
+    "*": 7,
+    "/": 7,
+    "^": 9,
+}
+_NOT, _MINUS = 4, 8
+_MAX_DEPTH = 60
+
+
+def parse(text: str) -> Tree:
+    """Return the tree of an expression.
+
+    Raises:
+        ExpressionError: The text is no expression.
+    """
+    parser = _Parser(list(_tokens(text)), len(text))
+    tree = parser.expression(0)
+    parser.end()
+    return tree
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    offset = 0
+    while offset < len(text):
+        match = _TOKENS.match(text, offset)
+        if match is None:
+            raise ExpressionError(
+                offset,
+                f"'{text[offset]}' has no meaning in an expression.",
+                "Signs: + - * / ^ ( ) [ ] , .. == != < <= > >=",
+            )
+        if match.lastgroup != "space":
+            yield Token(str(match.lastgroup), match.group(), offset)
+        offset = match.end()
+
+
+class _Parser:
+    """Precedence climbing over tokens."""
+
+    def __init__(self, tokens: list[Token], length: int) -> None:
+        self.tokens = tokens
+        self.length = length
+        self.position = 0
+        self.depth = 0
+
+    @property
+    def next(self) -> Token:
+        return self.tokens[self.position] if self.position < len(self.tokens) else Token("end", "the end", self.length)
+
+    def take(self, text: str | None = None) -> Token:
+        token = self.next
+        if text is not None and token.text != text:
+            raise ExpressionError(
+                token.offset, f"Expected '{text}' before {self._named(token)}.", "Check the brackets."
+            )
+        self.position += 1
+        return token
+
+    def end(self) -> None:
+        if self.next.kind != "end":
+            raise ExpressionError(
+                self.next.offset,
+                f"Unexpected {self._named(self.next)}.",
+                "An operator or a comma may be missing before it.",
+            )
+
+    def expression(self, weakest: int) -> Tree:
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise ExpressionError(
+                self.next.offset,
+                f"The expression nests deeper than {_MAX_DEPTH} levels.",
+                "Name a part of it as a variable.",
+            )
+        left = self.operand()
+        while (strength := _BINDING.get(self.next.text, 0)) > weakest:
+            sign = self.take()
+            right = self.members() if sign.text == "in" else self.expression(strength - (sign.text == "^"))
+            left = Tree("operator", sign.text, sign.offset, (left, right))
+        self.depth -= 1
+        return left
+
+    def operand(self) -> Tree:
+        token = self.take()
+        if token.kind == "number":
+            return Tree("number", token.text, token.offset)
+        if token.text in ("-", "not"):
+            inner = self.expression(_MINUS if token.text == "-" else _NOT)
+            return Tree("operator", token.text, token.offset, (inner,))
+        if token.text == "(":
+            inner = self.expression(0)
+            self.take(")")
+            return inner
+        if token.kind == "name" and token.text not in _BINDING:
+            return self.call(token) if self.next.text == "(" else Tree("name", token.text, token.offset)
+        raise ExpressionError(
+            token.offset, f"Expected a value before {self._named(token)}.", "Write a number, a name or a bracket."
+        )
+
+    def call(self, name: Token) -> Tree:
+        self.take("(")
+        arguments, names = [], []
+        while self.next.text != ")":
+            keyword = ""
+            if self.next.kind == "name" and self._after_next() == "=":
+                keyword = self.take().text
+                self.take("=")
+            names.append(keyword)
+            arguments.append(self.expression(0))
+            if self.next.text != ")":
+                self.take(",")
+        self.take(")")
+        return Tree("call", name.text, name.offset, tuple(arguments), tuple(names))
+
+    def members(self) -> Tree:
+        if self.next.text != "[":
+            return self.member()
+        start = self.take("[")
+        items = [self.member()]
+        while self.next.text == ",":
+            self.take(",")
+            items.append(self.member())
+        self.take("]")
+        return Tree("list", "[", start.offset, tuple(items))
+
+    def member(self) -> Tree:
+        start = self.next
+        if start.kind == "range":
+            low: Tree | None = None
+        else:
+            low = self.expression(5)
+            if self.next.kind != "range":
+                return low
+        self.take("..")
+        high = self.expression(5) if self.next.kind == "number" or self.next.text == "-" else None
+        open_end = Tree("number", "open", start.offset)
+        return Tree("range", "..", start.offset, (low or open_end, high or open_end))
+
+    def _after_next(self) -> str:
+        return self.tokens[self.position + 1].text if self.position + 1 < len(self.tokens) else ""
+
+    @staticmethod
+    def _named(token: Token) -> str:
+        return "the end" if token.kind == "end" else f"'{token.text}'"
+
+
+# --- checking and compiling --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The names that an expression may use."""
+
+    names: Mapping[str, Type]
+    # Names that are local to a variable, and the column under which each is kept.
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    functions: Mapping[str, Formula] = field(default_factory=lambda: FORMULAS)
+
+    def bind(self, text: str) -> Expression:
+        """Return ``text`` as a checked expression.
+
+        Raises:
+            ExpressionError: It is no expression, or its names, kinds or units don't fit.
+        """
+        return self.bind_tree(parse(text), text)
+
+    def bind_tree(self, tree: Tree, text: str) -> Expression:
+        """Return a parsed tree as a checked expression."""
+        bound = _Binder(self).bind(tree)
+        return Expression(text, bound.type, bound.reads, bound.compute, bound.constant)
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": np.divide,
+    "^": np.power,
+}
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_MATHS: dict[str, tuple[int, Callable[..., Any]]] = {
+    "exp": (1, np.exp),
+    "log": (1, np.log),
+    "sqrt": (1, np.sqrt),
+    "abs": (1, np.abs),
+    "floor": (1, np.floor),
+    "min": (2, np.minimum),
+    "max": (2, np.maximum),
+}
+
+
+class _Binder:
+    """Turns a tree into an expression, checking as it goes."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    def bind(self, tree: Tree) -> Expression:
+        if tree.kind == "number":
+            return constant(float(tree.text.removesuffix("%")) / (100 if tree.text.endswith("%") else 1))
+        if tree.kind == "name":
+            return self.name(tree)
+        if tree.kind == "call":
+            return self.call(tree)
+        if tree.text == "in":
+            return self.membership(tree)
+        if tree.text in _COMPARE:
+            return self.comparison(tree)
+        if tree.text in ("and", "or", "implies", "not"):
+            return self.logic(tree)
+        return self.arithmetic(tree)
+
+    def name(self, tree: Tree) -> Expression:
+        found = self.scope.names.get(tree.text)
+        if found is None:
+            raise ExpressionError(
+                tree.offset, f"'{tree.text}' is not known here.", closest(tree.text, self.scope.names)
+            )
+        name = self.scope.aliases.get(tree.text, tree.text)
+        return Expression(name, found, frozenset((name,)), lambda columns: columns[name])
+
+    def number(self, tree: Tree) -> Expression:
+        bound = self.bind(tree)
+        if bound.type.kind == "category":
+            raise ExpressionError(
+                tree.offset,
+                f"'{tree.text}' is a category, where a number is needed.",
+                f"Compare it: {tree.text} == {bound.type.levels[0]}",
+            )
+        return bound
+
+    def condition(self, tree: Tree) -> Expression:
+        bound = self.bind(tree)
+        if bound.type.kind != "condition":
+            raise ExpressionError(
+                tree.offset, f"This is {bound.type}, where a condition is needed.", "Compare it with something: ... > 0"
+            )
+        return bound
+
+    def arithmetic(self, tree: Tree) -> Expression:
+        operands = [self.number(child) for child in tree.children]
+        reads = frozenset().union(*(operand.reads for operand in operands))
+        if len(operands) == 1:
+            compute, inner = operands[0].compute, operands[0]
+            value = None if inner.constant is None else -inner.constant
+            return Expression("", Type("number", inner.type.unit), reads, lambda columns: -compute(columns), value)
+        unit = self.unit(tree, operands)
+        left, right, apply = operands[0].compute, operands[1].compute, _ARITHMETIC[tree.text]
+        value = None
+        if operands[0].constant is not None and operands[1].constant is not None:
+            with np.errstate(all="ignore"):
+                value = float(apply(operands[0].constant, operands[1].constant))
+            if not np.isfinite(value):
+                raise ExpressionError(
+                    tree.offset, f"'{tree.text}' has no finite result here.", "Check for a division by zero."
+                )
+        return Expression("", Type("number", unit), reads, lambda columns: apply(left(columns), right(columns)), value)
+
+    def unit(self, tree: Tree, operands: list[Expression]) -> str | None:
+        left, right = (operand.type.unit for operand in operands)
+        if tree.text in "+-":
+            self.same_unit(tree, left, right)
+            return left or right
+        if tree.text == "^":
+            power = operands[1].constant
+            repeats = left is not None and power is not None and power == int(power) and 1 <= power <= 4
+            return ".".join([f"({left})"] * int(power)) if repeats and power else None
+        if left is None or right is None:
+            return None
+        return f"({left}){'.' if tree.text == '*' else '/'}({right})"
+
+    def same_unit(self, tree: Tree, left: str | None, right: str | None) -> None:
+        if left is None or right is None or left == right:
+            return
+        try:
+            scale = factor(left, right)
+        except UnitError:
+            scale = 0.0
+        if scale == 0 and not self._convertible(left, right):
+            raise ExpressionError(
+                tree.offset,
+                f"'{tree.text}' joins {left} and {right}, which measure different things.",
+                "Convert one of them, or divide each by its own scale.",
+            )
+        if scale != 1:
+            raise ExpressionError(
+                tree.offset,
+                f"'{tree.text}' joins {left} and {right}: the scales differ.",
+                "Bring both to one unit first.",
+            )
+
+    @staticmethod
+    def _convertible(left: str, right: str) -> bool:
+        return same_dimension(left, right)
+
+    def comparison(self, tree: Tree) -> Expression:
+        left_tree, right_tree = tree.children
+        left = self.bind(left_tree)
+        if left.type.kind == "category":
+            return self.level(tree, left, [right_tree], negate=tree.text == "!=")
+        left, right = self.number(left_tree), self.number(right_tree)
+        self.same_unit(tree, left.type.unit, right.type.unit)
+        one, other, apply = left.compute, right.compute, _COMPARE[tree.text]
+        return Expression("", CONDITION, left.reads | right.reads, lambda columns: apply(one(columns), other(columns)))
+
+    def level(self, tree: Tree, bound: Expression, items: list[Tree], *, negate: bool) -> Expression:
+        if tree.text not in ("==", "!=", "in"):
+            raise ExpressionError(tree.offset, f"A category has no '{tree.text}'.", "Use == or in.")
+        codes = []
+        for item in items:
+            if item.kind != "name" or item.text not in bound.type.levels:
+                raise ExpressionError(
+                    item.offset, f"'{item.text}' is no value of '{bound.text}'.", closest(item.text, bound.type.levels)
+                )
+            codes.append(bound.type.levels.index(item.text))
+        compute, first, many = bound.compute, codes[0], np.array(codes, np.int8)
+        if len(codes) == 1:
+            apply = operator.ne if negate else operator.eq
+            return Expression("", CONDITION, bound.reads, lambda columns: apply(compute(columns), first))
+        return Expression("", CONDITION, bound.reads, lambda columns: np.isin(compute(columns), many))
+
+    def membership(self, tree: Tree) -> Expression:
+        bound = self.bind(tree.children[0])
+        items = list(tree.children[1].children) if tree.children[1].kind == "list" else [tree.children[1]]
+        if bound.type.kind == "category":
+            return self.level(tree, bound, items, negate=False)
+        if bound.type.kind == "condition":
+            raise ExpressionError(
+                tree.offset, "A condition is not 'in' anything.", "Use it as it stands, or with 'not'."
+            )
+        spans = [self.span(item) for item in items]
+        compute = bound.compute
+
+        def inside(columns: Columns) -> Any:
+            value = compute(columns)
+            return np.logical_or.reduce([(value >= low) & (value <= high) for low, high in spans])
+
+        return Expression("", CONDITION, bound.reads, inside)
+
+    def span(self, tree: Tree) -> tuple[float, float]:
+        if tree.kind != "range":
+            value = self.bind(tree).constant
+            if value is None:
+                raise ExpressionError(
+                    tree.offset, f"'{tree.text}' is no number.", "Write numbers or ranges: in [40..59, 70]"
+                )
+            return value, value
+        ends = []
+        for child, default in zip(tree.children, (-np.inf, np.inf), strict=True):
+            value = default if child.text == "open" else self.bind(child).constant
+            if value is None:
+                raise ExpressionError(
+                    child.offset, "A range goes from a number to a number.", "Write, for example: 40..59"
+                )
+            ends.append(float(value))
+        if ends[0] > ends[1]:
+            raise ExpressionError(
+                tree.offset, f"The range {ends[0]:g}..{ends[1]:g} runs backwards.", f"Write {ends[1]:g}..{ends[0]:g}."
+            )
+        return ends[0], ends[1]
+
+    def logic(self, tree: Tree) -> Expression:
+        operands = [self.condition(child) for child in tree.children]
+        reads = frozenset().union(*(operand.reads for operand in operands))
+        left, right = operands[0].compute, operands[-1].compute
+        compute: Compute
+        if tree.text == "not":
+            compute = lambda columns: np.logical_not(left(columns))  # noqa: E731
+        elif tree.text == "and":
+            compute = lambda columns: left(columns) & right(columns)  # noqa: E731
+        elif tree.text == "or":
+            compute = lambda columns: left(columns) | right(columns)  # noqa: E731
+        else:
+            compute = lambda columns: np.logical_not(left(columns)) | right(columns)  # noqa: E731
+        return Expression("", CONDITION, reads, compute)
+
+    def call(self, tree: Tree) -> Expression:
+        if tree.text == "if":
+            return self.choose(tree)
+        if tree.text in _MATHS:
+            return self.maths(tree)
+        formula = self.scope.functions.get(tree.text)
+        if formula is None:
+            raise ExpressionError(
+                tree.offset,
+                f"There is no function '{tree.text}'.",
+                closest(tree.text, [*_MATHS, "if", *self.scope.functions]),
+            )
+        return self.formula(tree, formula)
+
+    def maths(self, tree: Tree) -> Expression:
+        wanted, function = _MATHS[tree.text]
+        self.count(tree, wanted)
+        arguments = [self.number(child) for child in tree.children]
+        reads = frozenset().union(*(argument.reads for argument in arguments))
+        unit = arguments[0].type.unit if tree.text in ("abs", "floor", "min", "max") else None
+        if wanted == 2:
+            self.same_unit(tree, arguments[0].type.unit, arguments[1].type.unit)
+        computes = [argument.compute for argument in arguments]
+        return Expression(
+            "", Type("number", unit), reads, lambda columns: function(*(one(columns) for one in computes))
+        )
+
+    def choose(self, tree: Tree) -> Expression:
+        self.count(tree, 3)
+        test, yes, no = self.condition(tree.children[0]), self.number(tree.children[1]), self.number(tree.children[2])
+        if (yes.type.kind == "condition") != (no.type.kind == "condition"):
+            raise ExpressionError(
+                tree.offset, "Both answers of 'if' must be of one kind.", "Write two numbers or two conditions."
+            )
+        self.same_unit(tree, yes.type.unit, no.type.unit)
+        gives = CONDITION if yes.type.kind == "condition" else Type("number", yes.type.unit or no.type.unit)
+        a, b, c = test.compute, yes.compute, no.compute
+        return Expression(
+            "", gives, test.reads | yes.reads | no.reads, lambda columns: np.where(a(columns), b(columns), c(columns))
+        )
+
+    def formula(self, tree: Tree, formula: Formula) -> Expression:
+        self.count(tree, len(formula.arguments))
+        computes, reads = [], frozenset[str]()
+        for child, argument in zip(tree.children, formula.arguments, strict=True):
+            wanted = argument.unit
+            if wanted == "condition":
+                bound = self.condition(child)
+            else:
+                bound = self.number(child)
+                bound = self.converted(
+                    child, bound, "1" if wanted == "count" else wanted, f"{formula.name}({argument.name})"
+                )
+            computes.append(bound.compute)
+            reads |= bound.reads
+        function = formula.compute
+        if formula.unit.startswith("category:"):
+            levels = tuple(formula.unit.removeprefix("category:").split(","))
+            return Expression(
+                "",
+                Type("category", levels=levels),
+                reads,
+                lambda columns: _codes(function(*(one(columns) for one in computes))),
+            )
+        if formula.unit == "condition":
+            return Expression(
+                "", CONDITION, reads, lambda columns: np.asarray(function(*(one(columns) for one in computes))) == 1
+            )
+        unit = None if formula.unit in ("count", "1", "{score}") else formula.unit
+        return Expression(
+            "", Type("number", unit), reads, lambda columns: function(*(one(columns) for one in computes))
+        )
+
+    @staticmethod
+    def converted(tree: Tree, bound: Expression, unit: str, what: str) -> Expression:
+        """Return ``bound`` in ``unit``; mass and amount of substance are not bridged by guessing."""
+        if bound.type.unit is None or bound.type.unit == unit:
+            return bound
+        try:
+            return bound.scaled(factor(bound.type.unit, unit))
+        except UnitError as error:
+            raise ExpressionError(
+                tree.offset, f"{what} is in {unit}; '{bound.type.unit}' was given.", str(error)
+            ) from error
+
+    @staticmethod
+    def count(tree: Tree, wanted: int) -> None:
+        if len(tree.children) != wanted:
+            raise ExpressionError(
+                tree.offset,
+                f"{tree.text}() takes {wanted} value{'s' * (wanted != 1)}; got {len(tree.children)}.",
+                "Separate them with commas.",
+            )
+        if any(tree.names):
+            raise ExpressionError(
+                tree.offset, f"{tree.text}() takes its values by place, not by name.", "Leave out 'name ='."
+            )
+
+
+def _codes(values: Any) -> Any:
+    values = np.asarray(values, np.float64)
+    return np.where(np.isnan(values), -1, values).astype(np.int8)

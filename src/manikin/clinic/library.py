@@ -1,0 +1,45 @@
+"""The built-in clinical models, by name."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from manikin.clinic.model import ClinicalModel
+from manikin.clinic.reader import parse_model, read_model
+from manikin.errors import RequestError, closest
+
+_TITLE = re.compile(r"^title:\s*(.+?)\s*$", re.MULTILINE)
+
+
+def built_in() -> dict[str, str]:
+    """Return the title of each built-in model by its name."""
+    found = {
+        entry.name.removesuffix(".yaml"): entry.read_text(encoding="utf-8")
+        for entry in _folder().iterdir()
+        if entry.name.endswith(".yaml")
+    }
+    return {name: title.group(1) if (title := _TITLE.search(found[name])) else "" for name in sorted(found)}
+
+
+def find_model(name: str) -> ClinicalModel:
+    """Return a built-in model by its name, or the model in a file.
+
+    Raises:
+        RequestError: There is neither.
+        ModelError: The file holds mistakes.
+    """
+    if name in built_in():
+        text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+        return parse_model(text, f"{name}.yaml")
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        return read_model(Path(name))
+    raise RequestError(
+        f"There is no clinical model '{name}'. {closest(name, built_in())} A file of your own ends in .yaml."
+    )
+
+
+def _folder() -> Traversable:
+    return files("manikin.clinic") / "models"

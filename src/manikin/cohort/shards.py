@@ -1,0 +1,198 @@
+"""Writes a cohort shard by shard, on as many processes as asked, so that a killed run resumes where it was.
+
+A shard is a fixed stretch of patients, whatever the number of processes, and each of its files is written under
+another name and renamed when it is whole. Workers are processes of their own, fed over a pipe: nothing is inherited,
+so that a script without a main guard, a notebook and the terminal behave alike, and a worker ends with its parent.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manikin.cohort.layout import Sampler
+from manikin.cohort.tables import assemble
+from manikin.errors import ManikinError
+
+SHARD_PATIENTS = 50_000
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to write: how many patients into which tables, and where each table's folder stands."""
+
+    sampler: Sampler
+    patients: int
+    tables: tuple[str, ...]
+    folders: dict[str, Path]
+
+    @property
+    def shards(self) -> range:
+        """The numbers of the shards."""
+        return range(-(-self.patients // SHARD_PATIENTS))
+
+    def ordinals(self, shard: int) -> range:
+        """Return the patients of a shard."""
+        return range(shard * SHARD_PATIENTS, min((shard + 1) * SHARD_PATIENTS, self.patients))
+
+    def file(self, table: str, shard: int) -> Path:
+        """Return where a table's part of a shard stands."""
+        return self.folders[table] / f"part-{shard:05d}.parquet"
+
+    def done(self, shard: int) -> bool:
+        """Return whether a shard is written already."""
+        return all(self.file(table, shard).exists() for table in self.tables)
+
+    def tables_of(self, shard: int) -> dict[str, pa.Table]:
+        """Return the tables of a shard, in memory."""
+        ordinals = np.array(self.ordinals(shard), np.int64)
+        return assemble(self.tables, self.sampler.draw(ordinals), self.sampler.layout, self.sampler.seed, ordinals)
+
+    def write(self, shard: int) -> None:
+        """Write a shard."""
+        for name, table in self.tables_of(shard).items():
+            _write_whole(table, self.file(name, shard))
+
+
+def write(plan: Plan, jobs: int, progress: Progress = lambda _done, _total: None) -> None:
+    """Write all shards that are not there yet; ``progress`` hears of patients done and in all."""
+    for folder in plan.folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob("*.tmp"):
+            leftover.unlink()
+    missing = [shard for shard in plan.shards if not plan.done(shard)]
+    done = sum(len(plan.ordinals(shard)) for shard in plan.shards if shard not in set(missing))
+    progress(done, plan.patients)
+    for shard in _finished(plan, missing, min(jobs, len(missing))):
+        done += len(plan.ordinals(shard))
+        progress(done, plan.patients)
+
+
+def _finished(plan: Plan, missing: list[int], jobs: int) -> Iterator[int]:
+    if jobs <= 1:
+        for shard in missing:
+            plan.write(shard)
+            yield shard
+        return
+    waiting: SimpleQueue[int] = SimpleQueue()
+    for shard in missing:
+        waiting.put(shard)
+    ready: SimpleQueue[int | BaseException] = SimpleQueue()
+    with ThreadPoolExecutor(jobs) as threads, _ending() as running:
+        for _ in range(jobs):
+            threads.submit(_employ, plan, waiting, ready, running)
+        for _ in missing:
+            outcome = ready.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            yield outcome
+
+
+@contextmanager
+def _ending() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Hold the workers, and end those that still run when the body is left, by an error or by Ctrl-C."""
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        yield running
+    finally:
+        for worker in running:
+            worker.kill()
+
+
+def _employ(
+    plan: Plan,
+    waiting: SimpleQueue[int],
+    ready: SimpleQueue[int | BaseException],
+    running: list[subprocess.Popen[bytes]],
+) -> None:
+    """Feed one worker with shards until none waits."""
+    try:
+        worker = subprocess.Popen(
+            [sys.executable, "-c", "from manikin.cohort.shards import work; work()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        running.append(worker)
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        pickle.dump(plan, worker.stdin)
+        while True:
+            try:
+                shard = waiting.get_nowait()
+            except Empty:
+                break
+            _ask(worker.stdin, shard)
+            ready.put(_answer(worker.stdout, shard))
+        _ask(worker.stdin, -1)
+        worker.wait()
+    except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, which raises it
+        ready.put(error)
+
+
+def _ask(pipe: IO[bytes], shard: int) -> None:
+    pipe.write(f"{shard}\n".encode())
+    pipe.flush()
+
+
+def _answer(pipe: IO[bytes], shard: int) -> int | BaseException:
+    try:
+        answer = pickle.load(pipe)
+    except EOFError:
+        return ManikinError(f"The process that made shard {shard} was ended. Run the same command again: it resumes.")
+    return (
+        shard
+        if answer is None
+        else ManikinError(f"Shard {shard} could not be made: {answer}")
+        if not isinstance(answer, BaseException)
+        else answer
+    )
+
+
+def work() -> None:
+    """Write the shards whose numbers arrive on standard input; what a worker process runs."""
+    plan: Plan = pickle.load(sys.stdin.buffer)
+    # Whatever a library prints must not be taken for an answer.
+    answers, sys.stdout = sys.stdout.buffer, sys.stderr
+    for line in sys.stdin.buffer:
+        if line.strip() == b"-1":
+            return
+        try:
+            plan.write(int(line))
+            answer: BaseException | None = None
+        except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
+            answer = error
+        pickle.dump(answer, answers)
+        answers.flush()
+
+
+def _write_whole(table: pa.Table, path: Path) -> None:
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    plain = [column for column in table.column_names if pa.types.is_string(table.schema.field(column).type)]
+    delta = [column for column in table.column_names if pa.types.is_temporal(table.schema.field(column).type)]
+    dictionary = [column for column in table.column_names if column not in {*plain, *delta}]
+    pq.write_table(
+        table,
+        unfinished,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=dictionary,
+        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        write_statistics=True,
+    )
+    os.replace(unfinished, path)

@@ -1,0 +1,155 @@
+"""The generator that needs no data: samples a calibrated clinical model, patient by address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from manikin.clinic.expressions import Columns
+from manikin.clinic.model import ClinicalModel, Role
+from manikin.clinic.program import Program, compile_model
+from manikin.clinic.reader import parse_model
+from manikin.cohort import WEIGHT, Field, Layout, observed
+from manikin.errors import RequestError
+from manikin.generators.selection import Selection, select
+from manikin.streams import Floats, Ordinals, Seed
+
+# A candidate of a round never shares an address with one of another round.
+_ATTEMPTS_PER_ROUND = 1 << 16
+_ROUNDS = 64
+# After so many candidates with none accepted, nobody is taken to fit.
+_HOPELESS = 2_000_000
+
+
+@dataclass(frozen=True)
+class KnowledgeSampler:
+    """Draws patients from a calibrated clinical model.
+
+    ``parameters`` and ``latent`` are the calibration's outcome; ``given`` and ``oversample`` are as in ``select``.
+    """
+
+    model: ClinicalModel
+    parameters: Mapping[str, float]
+    latent: Mapping[str, Floats]
+    seed: Seed
+    given: str = ""
+    oversample: str = ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as text and numbers."""
+        latent = {name: matrix.tolist() for name, matrix in self.latent.items()}
+        return _rebuilt, (self.model.text, dict(self.parameters), latent, self.seed, self.given, self.oversample)
+
+    @cached_property
+    def program(self) -> Program:
+        """The compiled model."""
+        return compile_model(self.model, self.parameters, self.latent)
+
+    @cached_property
+    def selection(self) -> Selection:
+        """Which patients are wanted."""
+        return select(self.model, self.given, self.oversample)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The shape of the cohort: all variables but helpers."""
+        fields = tuple(
+            Field(one.meaning, one.role is Role.DATA, one.static, one.observed is not None, one.group)
+            for one in self.model.variables.values()
+            if one.role is not Role.HELPER
+        )
+        return Layout(fields, self.model.index_dates, bool(self.selection.strata))
+
+    def draw(self, ordinals: Ordinals) -> Columns:
+        """Return the columns of the patients with these ordinals: accepted, and within every limit and constraint."""
+        drawn = self._round(ordinals, 0)
+        broken = np.flatnonzero(self._broken(drawn))
+        for number in range(1, _ROUNDS):
+            if not broken.size:
+                return drawn | self._afterwards(drawn)
+            redrawn = self._round(ordinals[broken], number)
+            for name, column in redrawn.items():
+                drawn[name][broken] = column
+            broken = broken[self._broken(redrawn)]
+        raise RequestError(
+            f"Constraints of the model can't be met together: {self._culprits(redrawn)}. Question the model, or what was given."
+        )
+
+    def _round(self, ordinals: Ordinals, number: int) -> dict[str, Any]:
+        """Return columns of accepted patients, without parameters."""
+        first = number * _ATTEMPTS_PER_ROUND
+        known = self._accepted(ordinals, first)
+
+        def uniforms(name: str) -> Floats:
+            return self.seed.stream(name).uniform_at(ordinals, first)
+
+        columns = self.program.sample(self.program.order, uniforms, known, self.selection.clamps)
+        return {name: column for name, column in columns.items() if np.ndim(column)}
+
+    def _accepted(self, ordinals: Ordinals, first: int) -> dict[str, Any]:
+        """Return the columns that decide on acceptance, of accepted candidates; empty where everyone is."""
+        needed = self.program.needed_for(self.selection.reads)
+        if not needed:
+            return {}
+        accepted: dict[str, Any] = {}
+        pending = np.arange(len(ordinals))
+        for attempt in range(_ATTEMPTS_PER_ROUND):
+            columns = self._candidates(needed, ordinals[pending], first + attempt)
+            luck = self.seed.stream("acceptance").uniform_at(ordinals[pending], first + attempt)
+            taken = luck < np.broadcast_to(self.selection.acceptance(columns), luck.shape)
+            for name, column in columns.items():
+                if np.ndim(column):
+                    accepted.setdefault(name, np.zeros(len(ordinals), column.dtype))[pending[taken]] = column[taken]
+            pending = pending[~taken]
+            if not pending.size:
+                return accepted
+            if pending.size == len(ordinals) and (attempt + 1) * pending.size >= _HOPELESS:
+                break
+        raise RequestError(
+            f"Hardly anybody fits what is given ({self.given or self.oversample}): {(attempt + 1) * len(ordinals):,} candidates were not enough. Ask for less."
+        )
+
+    def _candidates(self, needed: tuple[str, ...], ordinals: Ordinals, attempt: int) -> dict[str, Any]:
+        return self.program.sample(
+            needed, lambda name: self.seed.stream(name).uniform_at(ordinals, attempt), clamps=self.selection.clamps
+        )
+
+    def _broken(self, columns: Columns) -> Any:
+        """Return which patients break a constraint or lie beyond what is possible."""
+        broken = np.zeros(len(next(iter(columns.values()))), np.bool_)
+        scope = {**self.program.parameters, **columns}
+        for constraint in self.model.constraints:
+            broken |= ~np.asarray(constraint.expression.compute(scope))
+        for name, one in self.model.variables.items():
+            if one.meaning.numeric and np.isfinite([one.meaning.possible.low, one.meaning.possible.high]).any():
+                broken |= (columns[name] < one.meaning.possible.low) | (columns[name] > one.meaning.possible.high)
+        return broken
+
+    def _culprits(self, columns: Columns) -> str:
+        scope = {**self.program.parameters, **columns}
+        rules = [one.text for one in self.model.constraints if not np.asarray(one.expression.compute(scope)).all()]
+        return "; ".join(rules) or "limits of the variables"
+
+    def _afterwards(self, columns: Columns) -> dict[str, Any]:
+        """Return who is on record for each variable that is not always, and the weights of over-sampled patients."""
+        scope = {**self.program.parameters, **columns}
+        found = {
+            observed(name): np.asarray(one.observed.compute(scope))
+            for name, one in self.model.variables.items()
+            if one.observed
+        }
+        if self.selection.strata:
+            size = len(next(iter(columns.values())))
+            found[WEIGHT] = np.broadcast_to(1.0 / self.selection.multiplicity(scope), (size,)).astype(np.float64)
+        return found
+
+
+def _rebuilt(
+    text: str, parameters: dict[str, float], latent: dict[str, Any], seed: Seed, given: str, oversample: str
+) -> KnowledgeSampler:
+    matrices = {name: np.array(matrix) for name, matrix in latent.items()}
+    return KnowledgeSampler(parse_model(text), parameters, matrices, seed, given, oversample)

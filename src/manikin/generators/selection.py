@@ -1,0 +1,151 @@
+"""Which patients a request wants: all, those of whom some facts are given, or more of a rare kind.
+
+A wish about a root of the model is met by clamping its draw; any other by drawing candidates until one is accepted,
+which keeps the model's joint distribution given the wish exact. Over-sampled patients carry the weight that undoes it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manikin.clinic.expressions import NUMBER, Columns, Expression, ExpressionError, Scope, Type
+from manikin.clinic.model import ClinicalModel
+from manikin.codebook import Kind, Range
+from manikin.errors import RequestError
+
+_FACT = re.compile(r"\s*(?P<name>\w+)\s*=(?!=)\s*(?P<value>[^=<>!]+?)\s*")
+_SPAN = re.compile(r"(?P<low>-?\d*\.?\d+)?(?P<dots>\.\.)?(?P<high>-?\d*\.?\d+)?")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is wanted: clamped roots, conditions that must hold, and strata of which there are to be more."""
+
+    clamps: dict[str, Range]
+    given: tuple[Expression, ...]
+    strata: tuple[tuple[Expression, float], ...]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The variables that decide whether a candidate is accepted."""
+        return frozenset[str]().union(*(one.reads for one in (*self.given, *(stratum for stratum, _ in self.strata))))
+
+    def acceptance(self, columns: Columns) -> Any:
+        """Return the probability with which each candidate is accepted."""
+        wanted: Any = 1.0
+        for one in self.given:
+            wanted = wanted * one.compute(columns)
+        most = np.prod([max(times, 1.0) for _, times in self.strata])
+        return wanted * self.multiplicity(columns) / most
+
+    def multiplicity(self, columns: Columns) -> Any:
+        """Return how many times more often than in the population each patient is drawn."""
+        times: Any = 1.0
+        for stratum, factor in self.strata:
+            times = times * np.where(stratum.compute(columns), factor, 1.0)
+        return times
+
+
+def select(model: ClinicalModel, given: str = "", oversample: str = "") -> Selection:
+    """Return the selection written as on the command line.
+
+    Args:
+        model: The model whose variables are meant.
+        given: Facts such as ``sex=female,age=60..70``, or an expression such as ``stage == diagnosed and bmi > 30``.
+        oversample: Strata such as ``stage=undiagnosed:10``, several separated by semicolons.
+
+    Raises:
+        RequestError: The text does not fit the model.
+    """
+    scope = _scope(model)
+    clamps: dict[str, Range] = {}
+    conditions = []
+    for fact in _facts(given):
+        match = _FACT.fullmatch(fact)
+        span = _root_span(model, match["name"], match["value"]) if match else None
+        if match and span is not None and match["name"] not in clamps:
+            clamps[match["name"]] = span
+        else:
+            conditions.append(
+                _bind(scope, _condition(model, match["name"], match["value"]) if match else fact, "--given")
+            )
+    strata = tuple(
+        _stratum(model, scope, text) for text in filter(None, (part.strip() for part in oversample.split(";")))
+    )
+    return Selection(clamps, tuple(conditions), strata)
+
+
+def _facts(given: str) -> list[str]:
+    """Return the parts of a list of facts; an expression, which has no plain '=', stays whole."""
+    parts = [part.strip() for part in re.split(r",(?![^\[(]*[\])])", given) if part.strip()]
+    return parts if all(_FACT.fullmatch(part) for part in parts) else [given.strip()] if given.strip() else []
+
+
+def _scope(model: ClinicalModel) -> Scope:
+    types: dict[str, Type] = {}
+    for name, one in model.variables.items():
+        kind = one.meaning.kind
+        types[name] = (
+            Type("category", levels=one.meaning.levels)
+            if kind is Kind.CATEGORY
+            else Type("condition")
+            if kind is Kind.CONDITION
+            else NUMBER
+        )
+    return Scope(types)
+
+
+def _root_span(model: ClinicalModel, name: str, value: str) -> Range | None:
+    """Return a fact about a root as a range to clamp to, or None where it is no such fact."""
+    if name not in model.roots:
+        return None
+    meaning = model.variables[name].meaning
+    if meaning.kind is Kind.CATEGORY:
+        return Range(meaning.levels.index(value), meaning.levels.index(value)) if value in meaning.levels else None
+    if meaning.kind is Kind.CONDITION:
+        return {"yes": Range(1, 1), "no": Range(0, 0)}.get(value)
+    match = _SPAN.fullmatch(value)
+    if match is None or not (match["low"] or match["high"]) or not match["dots"]:
+        return None
+    low, high = float(match["low"] or -np.inf), float(match["high"] or np.inf)
+    return Range(low, high) if low <= high else None
+
+
+def _condition(model: ClinicalModel, name: str, value: str) -> str:
+    variable = model.variables.get(name)
+    kind = variable.meaning.kind if variable else Kind.QUANTITY
+    if kind is Kind.CONDITION:
+        return f"not {name}" if value == "no" else name if value == "yes" else f"{name} == {value}"
+    return f"{name} == {value}" if kind is Kind.CATEGORY and not value.startswith("[") else f"{name} in {value}"
+
+
+def _stratum(model: ClinicalModel, scope: Scope, text: str) -> tuple[Expression, float]:
+    condition, colon, times = text.rpartition(":")
+    try:
+        factor = float(times)
+    except ValueError:
+        factor = 0.0
+    if not colon or not 0 < factor <= 10_000:
+        raise RequestError(
+            f"--oversample '{text}' ends in ':' and how many times more, above 0 and at most 10000. Example: 'stage=undiagnosed:10'."
+        )
+    match = _FACT.fullmatch(condition)
+    return _bind(
+        scope, _condition(model, match["name"], match["value"]) if match else condition, "--oversample"
+    ), factor
+
+
+def _bind(scope: Scope, text: str, option: str) -> Expression:
+    try:
+        bound = scope.bind(text)
+    except ExpressionError as error:
+        raise RequestError(
+            f"{option} '{text}', character {error.offset + 1}: {error.what} {error.suggestion}"
+        ) from error
+    if bound.type.kind != "condition":
+        raise RequestError(f"{option} '{text}' is no condition. Compare it: {text} > 0")
+    return bound

@@ -1,0 +1,128 @@
+"""Reads rows about real people, as columns in the codebook's terms. Nothing here leaves the package.
+
+Errors name columns and rules, never a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from manikin.codebook import Kind, snap
+from manikin.errors import RealDataError, closest
+from manikin.real_data.mapping import MappedColumn, RecordMapping
+from manikin.streams import Floats
+
+
+@dataclass(frozen=True)
+class Sample:
+    """People, real or synthetic, in the codebook's terms: a column for each variable, and their weights.
+
+    Numbers are float64 with NaN where missing; conditions 0, 1 or NaN; categories are codes of levels or NaN.
+    """
+
+    columns: dict[str, Floats]
+    weights: Floats
+
+    @property
+    def size(self) -> int:
+        """How many people."""
+        return len(self.weights)
+
+    def taken(self, who: Any) -> Sample:
+        """Return some of the people."""
+        return Sample({name: column[who] for name, column in self.columns.items()}, self.weights[who])
+
+
+def read_records(path: Path, mapping: RecordMapping) -> Sample:
+    """Return the people in a file of records, of those whom the mapping compares.
+
+    Raises:
+        RealDataError: The file or a column can't be read as mapped.
+    """
+    named = [name for column in mapping.columns for name in column.columns]
+    table = _table(path, list(dict.fromkeys([*named, *([mapping.weights] if mapping.weights else [])])))
+    columns = {column.variable.name: _values(table, column) for column in mapping.columns}
+    weights = _numbers(table, mapping.weights) if mapping.weights else np.ones(table.num_rows)
+    weights = np.nan_to_num(weights)
+    if (weights < 0).any():
+        raise RealDataError(f"Column '{mapping.weights}': weights are 0 or more.")
+    return compared(Sample(columns, weights), mapping)
+
+
+def compared(sample: Sample, mapping: RecordMapping) -> Sample:
+    """Return a sample as both sides are compared: rounded to a common grid, top-coded alike, exclusions applied."""
+    columns = dict(sample.columns)
+    for column in mapping.columns:
+        name = column.variable.name
+        if column.variable.numeric:
+            steps = [step for step in (column.precision, column.variable.precision) if step]
+            values = columns[name] if column.at_most is None else np.minimum(columns[name], column.at_most)
+            columns[name] = snap(values, max(steps)) if steps else values
+    inside = sample.weights > 0
+    if mapping.among is not None:
+        inside &= np.asarray(
+            mapping.among.compute({name: _for_expression(columns[name], mapping, name) for name in columns})
+        )
+    if not inside.any():
+        raise RealDataError("Nobody is left whom the mapping's 'among' compares.")
+    return Sample(columns, sample.weights).taken(inside)
+
+
+def _for_expression(values: Floats, mapping: RecordMapping, name: str) -> Any:
+    kind = next(column.variable.kind for column in mapping.columns if column.variable.name == name)
+    return (
+        np.nan_to_num(values, nan=-1).astype(np.int8)
+        if kind is Kind.CATEGORY
+        else values == 1
+        if kind is Kind.CONDITION
+        else values
+    )
+
+
+def _table(path: Path, columns: list[str]) -> pa.Table:
+    try:
+        table = csv.read_csv(path) if path.suffix.lower() == ".csv" else pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise RealDataError(
+            f"{path} can't be read as {'CSV' if path.suffix.lower() == '.csv' else 'Parquet'}."
+        ) from error
+    for name in columns:
+        if name not in table.column_names:
+            raise RealDataError(f"{path} has no column '{name}'. {closest(name, table.column_names)}")
+    if table.num_rows == 0:
+        raise RealDataError(f"{path} holds no rows.")
+    return table.select(columns)
+
+
+def _values(table: pa.Table, column: MappedColumn) -> Floats:
+    if column.levels is None:
+        values, possible = _numbers(table, column.columns[0]) * column.scale, column.variable.possible
+        # What can't be in a living person was not measured.
+        return np.where((values < possible.low) | (values > possible.high), np.nan, values)
+    each = [table.column(name).cast(pa.string()) for name in column.columns]
+    written = each[0] if len(each) == 1 else pc.binary_join_element_wise(*(pc.fill_null(one, "") for one in each), "/")
+    known = column.variable.levels or ("no", "yes")
+    codes = np.full(table.num_rows, np.nan)
+    for value, level in column.levels.items():
+        codes[pc.fill_null(pc.equal(written, value), False).to_numpy(zero_copy_only=False)] = known.index(level)
+    there = pc.greater(pc.utf8_length(pc.replace_substring(written, "/", "")), 0)
+    if np.isnan(codes[pc.fill_null(there, False).to_numpy(zero_copy_only=False)]).any():
+        raise RealDataError(
+            f"Column '{'/'.join(column.columns)}' holds values that the mapping of '{column.variable.name}' doesn't name."
+        )
+    return codes
+
+
+def _numbers(table: pa.Table, column: str) -> Floats:
+    try:
+        return np.asarray(table.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    except pa.ArrowException as error:
+        raise RealDataError(f"Column '{column}' holds something other than numbers.") from error

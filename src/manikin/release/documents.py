@@ -1,0 +1,247 @@
+"""The documents of a release, written from the model, the lock and the evidence; never by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from manikin.appraisal import Appraisal
+from manikin.clinic import Calibrated, ClinicalModel
+from manikin.codebook import FORMULAS, Disclosure, Formula, Range
+from manikin.cohort import TABLES, WEIGHT, Cohort, Field
+from manikin.release.risk import Risk
+
+_DOCUMENTS = {
+    "README.md": "README.md",
+    "docs/model-card.md": "model-card.md",
+    "docs/datasheet.md": "datasheet.md",
+    "docs/sources.md": "sources.md",
+    "docs/dictionary.md": "dictionary.md",
+}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the study says of itself, as the documents open with it."""
+
+    name: str
+    purpose: str
+    users: tuple[str, ...]
+    objective: str
+    recipient: str
+    patients: int
+    seed: int
+    given: str = ""
+    oversample: str = ""
+
+
+def write_risk(folder: Path, study: Declared, risk: Risk) -> None:
+    """Write the risk assessment, which stands before any row is made."""
+    _write(folder / "docs" / "risk-assessment.md", _render("risk-assessment.md", {"study": study, "risk": risk}))
+
+
+def write_documents(
+    folder: Path,
+    study: Declared,
+    calibrated: Calibrated,
+    cohort: Cohort,
+    appraisal: Appraisal,
+    risk: Risk,
+    formats: tuple[str, ...],
+) -> None:
+    """Write README, model card, datasheet, sources and dictionary into ``folder``."""
+    model = calibrated.program.model
+    entries = dictionary(cohort)
+    facts = {
+        "study": study,
+        "model": model,
+        "moved": calibrated.moved,
+        "repaired": calibrated.repaired,
+        "numbers": model.numbers_by_basis(),
+        "claims": model.claims,
+        "formulas": _formulas(model),
+        "gates": appraisal.gates,
+        "findings": appraisal.findings,
+        "not_assessed": appraisal.not_assessed,
+        "risk": risk,
+        "represented": _represented(cohort),
+        "missing": next(one.answer for one in appraisal.findings if one.check == "missingness"),
+        "disclosure": _disclosure(cohort),
+        "dictionary": entries,
+        "tables": [name for name in cohort.parts if name != "truth"],
+        "formats": formats,
+    }
+    for name, template in _DOCUMENTS.items():
+        _write(folder / name, _render(template, facts))
+    _write(folder / "docs" / "dictionary.json", json.dumps(entries, ensure_ascii=False, indent=1) + "\n")
+
+
+def dictionary(cohort: Cohort) -> list[dict[str, Any]]:
+    """Return an entry for each column of each table."""
+    entries = [entry for table in TABLES if table in cohort.parts for entry in _table_entries(cohort, table)]
+    if cohort.layout.weighted:
+        entries.insert(0, _plain_entry("analysis", WEIGHT, "Weight that undoes over-sampling", "quantity", unit="1"))
+    return entries
+
+
+def _table_entries(cohort: Cohort, table: str) -> list[dict[str, Any]]:
+    fields = cohort.layout.fields
+    if table == "analysis":
+        return [_IDENTIFIER(table), _INDEX_DATE, *(_entry(table, field) for field in fields if field.data)]
+    if table == "truth":
+        return [_IDENTIFIER(table), *(_entry(table, field) for field in fields if not field.data or field.masked)]
+    if table == "patients":
+        born = (
+            [_plain_entry(table, "birth_date", "Date of birth", "date", "21112-8")]
+            if "age" in cohort.layout.names
+            else []
+        )
+        return [_IDENTIFIER(table), *born, *(_entry(table, field) for field in fields if field.static and field.data)]
+    return [_plain_entry(table, name, title, kind) for name, title, kind in _FIXED[table]]
+
+
+_FIXED = {
+    "encounters": (
+        ("encounter_id", "Synthetic identifier of the contact", "identifier"),
+        ("patient_id", "Synthetic identifier of the patient", "identifier"),
+        ("kind", "Kind of contact", "category"),
+        ("start", "Start, UTC, to the day", "date"),
+        ("end", "End, UTC, to the day", "date"),
+    ),
+    "events": (
+        ("patient_id", "Synthetic identifier of the patient", "identifier"),
+        ("encounter_id", "The contact at which it happened", "identifier"),
+        ("time", "When, UTC, to the day", "date"),
+        ("kind", "observation, condition or medication", "category"),
+        ("code", "Code of what happened, as system:code", "category"),
+        ("number", "Value of an observation, in its unit", "quantity"),
+        ("text", "Value of an observation in words", "category"),
+        ("unit", "Unit of the number, UCUM", "category"),
+    ),
+}
+
+
+def _IDENTIFIER(table: str) -> dict[str, Any]:  # noqa: N802 - reads as the constant that it is but for the table
+    return _plain_entry(table, "patient_id", "Synthetic identifier; derived from the seed", "identifier")
+
+
+def _plain_entry(table: str, name: str, title: str, kind: str, loinc: str = "", unit: str = "") -> dict[str, Any]:
+    return {
+        "name": name,
+        "table": table,
+        "title": title,
+        "kind": kind,
+        "unit": unit,
+        "values": [],
+        "codes": {"loinc": loinc} if loinc else {},
+        "limits": {"possible": [None, None], "usual": [None, None]},
+        "reference": [],
+        "thresholds": [],
+        "bins": [],
+        "precision": None,
+        "detection_limit": None,
+        "disclosure": Disclosure.PLAIN.value,
+        "note": "",
+        "source": "defined by Manikin",
+        "basis": [],
+    }
+
+
+_INDEX_DATE = _plain_entry("analysis", "index_date", "Date of the index encounter", "date")
+
+
+def _entry(table: str, field: Field) -> dict[str, Any]:
+    variable = field.variable
+    return _plain_entry(table, variable.name, variable.title, variable.kind.value) | {
+        "unit": variable.unit,
+        "values": list(variable.levels),
+        "codes": dict(variable.codes),
+        "limits": {"possible": _ends(variable.possible), "usual": _ends(variable.usual)},
+        "reference": [{"sex": one.sex, "range": _ends(one.range)} for one in variable.reference],
+        "thresholds": list(variable.thresholds),
+        "bins": list(variable.cuts),
+        "precision": variable.precision,
+        "detection_limit": variable.detection_limit,
+        "disclosure": variable.disclosure.value,
+        "note": variable.note + (" Not always on record." if field.masked and table == "analysis" else ""),
+        "source": "; ".join(str(one.source) for one in variable.grounds)
+        or "derived from the variables named in its rule",
+        "basis": [one.basis.value for one in variable.grounds],
+    }
+
+
+def _ends(span: Range) -> list[float | None]:
+    return [end if math.isfinite(end) else None for end in (span.low, span.high)]
+
+
+def _represented(cohort: Cohort) -> list[dict[str, Any]]:
+    """Return how many patients each level of each static category has; who is represented."""
+    fields = [field for field in cohort.layout.fields if field.static and field.data and field.variable.levels]
+    columns = cohort.columns(field.variable.name for field in fields)
+    return [
+        {
+            "label": f"{field.variable.title}: {level.replace('_', ' ')}",
+            "count": count,
+            "share": count / max(cohort.patients, 1),
+        }
+        for field in fields
+        for code, level in enumerate(field.variable.levels)
+        for count in (int((columns[field.variable.name] == code).sum()),)
+    ]
+
+
+def _disclosure(cohort: Cohort) -> str:
+    parts = []
+    for level in (Disclosure.IDENTIFYING, Disclosure.QUASI_IDENTIFYING, Disclosure.SENSITIVE):
+        names = [
+            field.variable.name for field in cohort.layout.fields if field.data and field.variable.disclosure is level
+        ]
+        parts.append(f"{level}: {', '.join(names) or 'none'}")
+    return "; ".join(parts) + "."
+
+
+def _formulas(model: ClinicalModel) -> list[Formula]:
+    return [formula for name, formula in sorted(FORMULAS.items()) if f"{name}(" in model.text]
+
+
+def _render(template: str, facts: Mapping[str, Any]) -> str:
+    return _environment().get_template(template).render(facts).strip() + "\n"
+
+
+def _environment() -> Environment:
+    # Markdown, not HTML: cells escape what would break a table.
+    environment = Environment(
+        loader=FunctionLoader(_template), undefined=StrictUndefined, trim_blocks=True, autoescape=False
+    )
+    environment.filters |= {"cell": _cell, "sentence": _sentence, "limits": _limits}
+    return environment
+
+
+def _template(name: str) -> str:
+    return (files("manikin.release") / "templates" / f"{name}.j2").read_text(encoding="utf-8")
+
+
+def _cell(text: str) -> str:
+    return " ".join(str(text).replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def _limits(ends: list[float | None]) -> str:
+    low, high = ("" if end is None else f"{end:g}" for end in ends)
+    return f"{low} to {high}" if low or high else ""
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

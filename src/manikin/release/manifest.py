@@ -1,0 +1,108 @@
+"""The manifest of a release: every file by its SHA-256, and the check that nothing differs from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from manikin.errors import ReleaseError
+from manikin.release.workshop import MANIFEST
+
+SCHEMA = "manikin/manifest/1"
+_CHUNK = 1 << 20
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A file that is not as the manifest says."""
+
+    file: str
+    what: str
+
+    def __str__(self) -> str:
+        """Return the difference as a line of text."""
+        return f"{self.file}: {self.what}"
+
+
+def seal(folder: Path) -> None:
+    """Write the manifest of everything in ``folder``."""
+    files = {
+        name: {"sha256": _digest(folder / name), "bytes": (folder / name).stat().st_size}
+        for name in sorted(_files(folder))
+    }
+    text = json.dumps({"schema": SCHEMA, "files": files}, indent=1) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> dict[str, str]:
+    """Return the digest of each file by its name.
+
+    Raises:
+        ReleaseError: The folder is no release.
+    """
+    try:
+        stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if stored["schema"] != SCHEMA:
+            raise ReleaseError(
+                f"The manifest is of the form '{stored['schema']}'; this version of manikin reads '{SCHEMA}'."
+            )
+        return {str(name): str(entry["sha256"]) for name, entry in stored["files"].items()}
+    except FileNotFoundError as error:
+        raise ReleaseError(
+            f"{folder} is no release: it has no {MANIFEST}. A run that was interrupted resumes with the same command."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ReleaseError(f"{folder / MANIFEST} is no manifest: the release was damaged or changed.") from error
+
+
+def differences(folder: Path, progress: Progress = lambda _done, _total: None) -> list[Difference]:
+    """Return what differs between a release and its manifest: changed, missing and added files, each named."""
+    expected = read_manifest(folder)
+    found = []
+    for number, (name, sha256) in enumerate(expected.items()):
+        progress(number, len(expected))
+        what = _difference(folder, name, sha256)
+        if what:
+            found.append(Difference(name, what))
+    progress(len(expected), len(expected))
+    found += [Difference(name, "was added") for name in sorted(_files(folder) - expected.keys())]
+    return found
+
+
+def _difference(folder: Path, name: str, sha256: str) -> str:
+    path = folder / name
+    if os.path.isabs(name) or ".." in Path(name).parts or "\0" in name:
+        return "lies outside the release"
+    if any(part.is_symlink() for part in (path, *path.parents) if part != folder and folder in part.parents):
+        return "is a link, not a file"
+    if not path.is_file():
+        return "is missing"
+    try:
+        return "" if _digest(path) == sha256 else "was changed"
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+
+
+def _files(folder: Path) -> set[str]:
+    return set(_walk(folder)) - {MANIFEST}
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    for root, folders, names in os.walk(folder):
+        links = [name for name in folders if (Path(root) / name).is_symlink()]
+        for name in (*names, *links):
+            yield (Path(root) / name).relative_to(folder).as_posix()
+
+
+def _digest(path: Path) -> str:
+    hashed = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            hashed.update(chunk)
+    return hashed.hexdigest()

@@ -1,0 +1,23 @@
+"""A study as declared, and the few lines that carry it out.
+
+Enters: a study file, or the name of a clinical model. Leaves: a release, or a cohort in memory.
+"""
+
+from manikin.study.run import Made, available_cores, make, read_lock, remake, run, verify
+from manikin.study.study import Study, changed, is_study, parse_study, read_study, study_of
+
+__all__ = [
+    "Made",
+    "Study",
+    "available_cores",
+    "changed",
+    "is_study",
+    "make",
+    "parse_study",
+    "read_lock",
+    "read_study",
+    "remake",
+    "run",
+    "study_of",
+    "verify",
+]

@@ -1,0 +1,298 @@
+"""Carries a study out: the whole system in the few lines of ``run``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from manikin.appraisal import Appraisal, Finding, Subject, appraise
+from manikin.appraisal.report import render
+from manikin.clinic import Calibrated, ClinicalModel, calibrate, compile_model, parse_model, repairs
+from manikin.cohort import SHARD_PATIENTS, Cohort, Plan, open_cohort, write
+from manikin.errors import GateError, ReleaseError
+from manikin.formats import FORMATS
+from manikin.generators import KnowledgeSampler
+from manikin.release import (
+    LOCK,
+    Lock,
+    assess,
+    differences,
+    digest,
+    read_manifest,
+    refuse_occupied,
+    seal,
+    set_aside,
+    versions,
+    workshop,
+    write_documents,
+    write_risk,
+)
+from manikin.streams import Seed
+from manikin.study.study import Study, changed, parse_study
+
+MODEL, STUDY, COMPARISON = "inputs/model.yaml", "inputs/study.yaml", "inputs/comparison.json"
+
+Progress = Callable[[str, int, int], None]
+Compare = Callable[[Cohort], Finding]
+
+
+def _silent(step: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A cohort that was made, with the model it came from and, once asked for, the evidence about it."""
+
+    study: Study
+    calibrated: Calibrated
+    cohort: Cohort
+    appraisal: Appraisal | None = None
+    folder: Path | None = None
+
+    def table(self, name: str) -> pa.Table:
+        """Return a table: patients, encounters, events, analysis or truth."""
+        return self.cohort.table(name)
+
+    def appraise(self) -> Appraisal:
+        """Return the evidence about the cohort."""
+        return self.appraisal or _appraised(self.study, self.calibrated, self.cohort)
+
+
+def run(
+    study: Study,
+    model: ClinicalModel,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    compare: Compare | None = None,
+    progress: Progress = _silent,
+) -> Made:
+    """Make the release of a study at ``out``.
+
+    Args:
+        study: What is asked for.
+        model: The study's clinical model.
+        out: Where the release will stand; nothing may stand there yet.
+        jobs: Processes; all cores by default.
+        compare: A comparison with real records, made by whoever may read them.
+        progress: Hears of each step with what is done and what is to do.
+
+    Raises:
+        GateError: The cohort failed a gate; it was set aside beside ``out``, with its evidence.
+    """
+    refuse_occupied(out)
+    calibrated = _calibrated(model, study, progress)
+    return _release(study, calibrated, out, jobs, compare, progress)
+
+
+def _release(
+    study: Study, calibrated: Calibrated, out: Path, jobs: int | None, compare: Compare | None, progress: Progress
+) -> Made:
+    model = calibrated.program.model
+    risk = assess(
+        n_sources=len(model.sources),
+        weakest=sum(model.numbers_by_basis()[basis] for basis in ("recalled", "assumption")),
+        recipient=study.intent.recipient,
+        objective=study.intent.objective,
+    )
+    with workshop(out, lock(study, calibrated)) as folder:
+        write_risk(folder, study.declared(), risk)
+        _write_inputs(folder, study, model)
+        cohort = _sampled(study, calibrated, folder, jobs, progress)
+        compared = _compared(folder, cohort, compare)
+        appraisal = _appraised(study, calibrated, cohort, compared, progress)
+        _write_evidence(folder, appraisal)
+        _write_formats(folder, study, cohort, progress)
+        write_documents(
+            folder,
+            study.declared(),
+            calibrated,
+            cohort,
+            appraisal,
+            risk,
+            tuple(FORMATS[one].title for one in study.formats),
+        )
+        failed = [
+            f"{gate.name}: {gate.reached}, where {gate.threshold} is asked"
+            for gate in appraisal.gates
+            if not gate.passed
+        ]
+        if failed:
+            raise GateError(failed, str(set_aside(folder, out)))
+        seal(folder)
+    return Made(study, calibrated, _opened(study, calibrated, out), appraisal, out)
+
+
+def make(study: Study, model: ClinicalModel) -> Made:
+    """Return a study's cohort in memory, made in this process; nothing is written."""
+    calibrated = _calibrated(model, study, _silent)
+    plan = Plan(_sampler(study, calibrated), study.patients, study.tables, {})
+    shards = [plan.tables_of(shard) for shard in plan.shards]
+    parts = {name: tuple(shard[name] for shard in shards) for name in study.tables}
+    return Made(study, calibrated, Cohort(plan.sampler.layout, study.patients, parts))
+
+
+def remake(
+    folder: Path, out: Path, *, jobs: int | None = None, progress: Progress = _silent
+) -> tuple[list[str], list[str]]:
+    """Make a release again from its lock.
+
+    Returns:
+        The files that differ from the original, and the versions that do.
+
+    Raises:
+        ReleaseError: The folder is no release, or its inputs are not those of its lock.
+    """
+    expected = read_manifest(folder)
+    stored = read_lock(folder)
+    model, study = _read_inputs(folder, stored)
+    latent = {name: np.array(matrix) for name, matrix in stored.latent.items()}
+    world = model.world(stored.world, Seed(int(stored.seed)))
+    program = compile_model(world, stored.parameters, latent)
+    moved = {
+        name: (one.value, stored.parameters[name])
+        for name, one in world.parameters.items()
+        if stored.parameters[name] != one.value
+    }
+    again = Calibrated(program, moved, repairs(world))
+    _release(study, again, out, jobs, _handed_over(folder), progress)
+    found = read_manifest(out)
+    other = [name for name in sorted(expected.keys() | found.keys()) if expected.get(name) != found.get(name)]
+    return other, [
+        f"{name} {stored.versions.get(name)} -> {now}"
+        for name, now in versions().items()
+        if stored.versions.get(name) != now
+    ]
+
+
+def _handed_over(folder: Path) -> Compare | None:
+    """Return the comparison that came with a release, which can't be made again without the records."""
+    path = folder / COMPARISON
+    return (lambda _: Finding.from_json(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def verify(folder: Path, progress: Progress = _silent) -> list[str]:
+    """Return what differs between a release and its manifest, a line each."""
+    return [str(one) for one in differences(folder, lambda done, total: progress("verifying", done, total))]
+
+
+def lock(study: Study, calibrated: Calibrated) -> Lock:
+    """Return everything that goes into a study's release."""
+    model = calibrated.program.model
+    return Lock(
+        model={"name": model.name, "version": model.version, "sha256": digest(model.text)},
+        study={"name": study.name, "sha256": digest(_portable(study).to_yaml())},
+        seed=str(study.seed),
+        patients=study.patients,
+        world=study.world,
+        parameters=dict(calibrated.program.parameters),
+        latent={name: matrix.tolist() for name, matrix in calibrated.program.latent.items()},
+        shard_patients=SHARD_PATIENTS,
+        versions=versions(),
+    )
+
+
+def read_lock(folder: Path) -> Lock:
+    """Return the lock of a release."""
+    try:
+        return Lock.from_json((folder / LOCK).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseError(f"{folder} is no release: it has no readable {LOCK}.") from error
+
+
+def _portable(study: Study) -> Study:
+    """Return the study as a release keeps it: its model stands beside it."""
+    return changed(study, model="model.yaml")
+
+
+def _calibrated(model: ClinicalModel, study: Study, progress: Progress) -> Calibrated:
+    return calibrate(model.world(study.world, Seed(study.seed)), lambda step: progress(step, 0, 1))
+
+
+def _sampler(study: Study, calibrated: Calibrated) -> KnowledgeSampler:
+    program = calibrated.program
+    return KnowledgeSampler(
+        program.model, program.parameters, program.latent, Seed(study.seed), study.given, study.oversample
+    )
+
+
+def _folders(study: Study, folder: Path) -> dict[str, Path]:
+    return {name: folder / "truth" if name == "truth" else folder / "data" / name for name in study.tables}
+
+
+def _sampled(study: Study, calibrated: Calibrated, folder: Path, jobs: int | None, progress: Progress) -> Cohort:
+    plan = Plan(_sampler(study, calibrated), study.patients, study.tables, _folders(study, folder))
+    write(plan, jobs or available_cores(), lambda done, total: progress("sampling", done, total))
+    return _opened(study, calibrated, folder)
+
+
+def _opened(study: Study, calibrated: Calibrated, folder: Path) -> Cohort:
+    return open_cohort(_sampler(study, calibrated).layout, study.patients, _folders(study, folder))
+
+
+def _appraised(
+    study: Study, calibrated: Calibrated, cohort: Cohort, compared: Finding | None = None, progress: Progress = _silent
+) -> Appraisal:
+    subject = Subject(cohort, calibrated.program, study.given)
+    return appraise(subject, study.facts(), compared, lambda done, total: progress("appraising", done, total))
+
+
+def _write_inputs(folder: Path, study: Study, model: ClinicalModel) -> None:
+    (folder / "inputs").mkdir(exist_ok=True)
+    (folder / MODEL).write_text(model.text, encoding="utf-8", newline="")
+    (folder / STUDY).write_text(_portable(study).to_yaml(), encoding="utf-8")
+
+
+def _read_inputs(folder: Path, stored: Lock) -> tuple[ClinicalModel, Study]:
+    texts = {}
+    for name, wanted in ((MODEL, stored.model.get("sha256")), (STUDY, stored.study.get("sha256"))):
+        try:
+            with (folder / name).open(encoding="utf-8", newline="") as file:
+                texts[name] = file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ReleaseError(f"{folder / name} can't be read, so the release can't be made again.") from error
+        if digest(texts[name]) != wanted:
+            raise ReleaseError(
+                f"{folder / name} is not the one in the lock: the release was changed. See: manikin verify {folder}"
+            )
+    model = parse_model(texts[MODEL], MODEL)
+    return model, parse_study(texts[STUDY], model)
+
+
+def _compared(folder: Path, cohort: Cohort, compare: Compare | None) -> Finding | None:
+    """Return the comparison with real records: made now, or as it was handed over when the release was first made."""
+    path = folder / COMPARISON
+    if compare is not None:
+        path.write_text(json.dumps(asdict(compare(cohort)), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return Finding.from_json(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _write_evidence(folder: Path, appraisal: Appraisal) -> None:
+    (folder / "appraisal.json").write_text(appraisal.to_json(), encoding="utf-8")
+    (folder / "report.html").write_text(render(appraisal), encoding="utf-8")
+
+
+def _write_formats(folder: Path, study: Study, cohort: Cohort, progress: Progress) -> None:
+    for number, one in enumerate(study.formats):
+        progress("writing formats", number, len(study.formats))
+        FORMATS[one].write(cohort, folder / "data", folder / "truth")
+    if "parquet" not in study.formats:
+        for name, place in _folders(study, folder).items():
+            for part in place.glob("part-*.parquet"):
+                part.unlink()
+            if name != "truth":
+                shutil.rmtree(place)
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

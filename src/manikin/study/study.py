@@ -1,0 +1,270 @@
+"""A study: one request, with its purpose first."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from manikin.clinic import ClinicalModel, Intent, built_in, find_model
+from manikin.clinic.document import Mapping, Notebook, Scalar, Section, load, parse
+from manikin.cohort import TABLES
+from manikin.errors import ModelError, RequestError, StudyError, closest
+from manikin.formats import FORMATS
+from manikin.generators import select
+from manikin.release import Declared
+from manikin.streams import MAX_PATIENTS, MAX_SEED
+
+DEFAULT_PATIENTS, DEFAULT_SEED = 10_000, 1
+_MOST = min(2_000_000_000, MAX_PATIENTS)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is asked for, and why.
+
+    ``model`` is a built-in model's name or a file; ``given`` and ``oversample`` are as on the command line; ``world``
+    0 is the model as published, any other draws its uncertain numbers anew.
+    """
+
+    name: str
+    intent: Intent
+    model: str
+    patients: int = DEFAULT_PATIENTS
+    seed: int = DEFAULT_SEED
+    given: str = ""
+    oversample: str = ""
+    world: int = 0
+    formats: tuple[str, ...] = ("parquet",)
+    tables: tuple[str, ...] = TABLES
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range, and formats and tables that don't exist."""
+        _whole(self.patients, "patients", 1, _MOST)
+        _whole(self.seed, "seed", 0, MAX_SEED)
+        _whole(self.world, "world", 0, 1_000_000)
+        for one in self.formats:
+            if one not in FORMATS:
+                raise RequestError(f"There is no format '{one}'. {closest(one, FORMATS)}")
+        for one in self.tables:
+            if one not in TABLES:
+                raise RequestError(f"There is no table '{one}'. {closest(one, TABLES)}")
+        if not self.formats:
+            raise RequestError(f"A study is written in at least one format: {', '.join(FORMATS)}.")
+
+    def declared(self) -> Declared:
+        """Return what the documents open with."""
+        intent = self.intent
+        return Declared(
+            self.name,
+            intent.purpose,
+            intent.users,
+            intent.objective,
+            intent.recipient,
+            self.patients,
+            self.seed,
+            self.given,
+            self.oversample,
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Return the study as an appraisal quotes it."""
+        intent = self.intent
+        return {
+            "name": self.name,
+            "purpose": intent.purpose,
+            "users": list(intent.users),
+            "privacy": {"objective": intent.objective, "recipient": intent.recipient},
+            "patients": self.patients,
+            "seed": self.seed,
+            "given": self.given or None,
+            "oversample": self.oversample or None,
+            "world": self.world,
+        }
+
+    def to_yaml(self) -> str:
+        """Return the study as a file that ``read_study`` reads."""
+        stored = asdict(self)
+        intent = stored.pop("intent")
+        ordered = {
+            "study": stored.pop("name"),
+            "purpose": intent["purpose"],
+            "users": list(intent["users"]),
+            "privacy": {"objective": intent["objective"], "recipient": intent["recipient"]},
+            **{
+                key: list(value) if isinstance(value, tuple) else value
+                for key, value in stored.items()
+                if value not in ("", 0) or key == "seed"
+            },
+        }
+        return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def study_of(what: str) -> tuple[Study, ClinicalModel]:
+    """Return the study in a file, or the one that a clinical model suggests for itself, with its model.
+
+    Args:
+        what: A study file, a model file, or the name of a built-in model.
+    """
+    if what not in built_in() and what.endswith((".yaml", ".yml")) and is_study(Path(what)):
+        return read_study(Path(what))
+    model = find_model(what)
+    return Study(model.name, model.intent, what), model
+
+
+def is_study(path: Path) -> bool:
+    """Return whether a file says that it is a study; a file that can't be read says nothing."""
+    try:
+        top, _, _ = load(path, StudyError)
+    except StudyError:
+        return False
+    return "study" in top.keys()  # noqa: SIM118 - a method of the document, not a dictionary
+
+
+def read_study(path: Path) -> tuple[Study, ClinicalModel]:
+    """Return the study in a file with its model; a model file is looked for beside the study first.
+
+    Raises:
+        StudyError: The file holds mistakes; the error tells all of them.
+    """
+    top, notebook, _ = load(path, StudyError)
+    return _read(top, notebook, path.parent)
+
+
+def parse_study(text: str, model: ClinicalModel) -> Study:
+    """Return the study written in ``text``, whose model is known already."""
+    top, notebook = parse(text, "study.yaml", StudyError)
+    study, _ = _read(top, notebook, Path(), model)
+    return study
+
+
+def _read(
+    top: Mapping, notebook: Notebook, folder: Path, model: ClinicalModel | None = None
+) -> tuple[Study, ClinicalModel]:
+    section = Section(top, "The study", notebook)
+    name = section.needed_text("study", "my-study")
+    purpose, users = (
+        section.needed_text("purpose", "develop a risk model"),
+        tuple(item.text for item in section.texts("users")),
+    )
+    if not users:
+        notebook.add(top, "The study has no 'users'.", "Write: users: [data scientists of the project]")
+    privacy = section.need("privacy", "{objective: no record of any person is used, recipient: public}")
+    objective, recipient = _privacy(privacy, notebook)
+    named = section.need("model", "diabetes-screening")
+    found = model or _model(named, folder, notebook)
+    written = {key: _number(section, key, low, high, default) for key, low, high, default in _NUMBERS}
+    given, oversample = section.text("given"), section.text("oversample")
+    formats, tables = _choices(section, "formats", FORMATS, ("parquet",)), _choices(section, "tables", TABLES, TABLES)
+    if found is not None:
+        for key, text in (("given", given), ("oversample", oversample)):
+            _check_selection(section, key, text, found)
+    section.close()
+    notebook.raise_as(StudyError)
+    assert found is not None
+    reference = named.text if isinstance(named, Scalar) else ""
+    beside = (folder / reference).as_posix() if model is None and reference not in built_in() else reference
+    return Study(
+        name,
+        Intent(purpose, users, objective, recipient),
+        beside,
+        **written,
+        given=given,
+        oversample=oversample,
+        formats=formats,
+        tables=tables,
+    ), found
+
+
+_NUMBERS = (("patients", 1, _MOST, DEFAULT_PATIENTS), ("seed", 0, MAX_SEED, DEFAULT_SEED), ("world", 0, 1_000_000, 0))
+
+
+def _number(section: Section, key: str, low: int, high: int, default: int) -> int:
+    value = section.get(key)
+    if value is None:
+        return default
+    text = value.text if isinstance(value, Scalar) else ""
+    if not (text.isascii() and text.replace("_", "").isdigit() and low <= int(text) <= high):
+        section.notebook.add(
+            value,
+            f"'{key}' is a whole number from {low:,} to {high:,}; got '{text}'.",
+            f"Write, for example: {key}: {default}",
+        )
+        return default
+    return int(text)
+
+
+def _choices(section: Section, key: str, known: Any, default: tuple[str, ...]) -> tuple[str, ...]:
+    chosen = section.texts(key)
+    for one in chosen:
+        if one.text not in known:
+            section.notebook.add(one, f"'{one.text}' is none of the {key}.", closest(one.text, known))
+    return tuple(one.text for one in chosen) or default
+
+
+def _privacy(value: Any, notebook: Notebook) -> tuple[str, str]:
+    if value is None:
+        return "", ""
+    if not isinstance(value, Mapping):
+        notebook.add(
+            value,
+            "'privacy' is a block with objective and recipient.",
+            "Write: privacy: {objective: no record of any person is used, recipient: public}",
+        )
+        return "", ""
+    section = Section(value, "'privacy'", notebook)
+    found = (
+        section.needed_text("objective", "no record of any person is used"),
+        section.needed_text("recipient", "public"),
+    )
+    section.close()
+    return found
+
+
+def _model(named: Any, folder: Path, notebook: Notebook) -> ClinicalModel | None:
+    if not isinstance(named, Scalar):
+        if named is not None:
+            notebook.add(
+                named, "'model' is a name or a file.", f"Possible: {', '.join(built_in())}, or a file ending in .yaml."
+            )
+        return None
+    try:
+        return find_model(
+            named.text
+            if named.text in built_in()
+            else str(folder / named.text)
+            if named.text.endswith((".yaml", ".yml"))
+            else named.text
+        )
+    except ModelError as error:
+        notebook.add(
+            named,
+            f"The model in {error.path} has {len(error.mistakes)} mistake(s).",
+            f"See: manikin check {error.path}",
+        )
+    except RequestError as error:
+        notebook.add(named, str(error))
+    return None
+
+
+def _check_selection(section: Section, key: str, text: str, model: ClinicalModel) -> None:
+    try:
+        select(model, **{key: text})
+    except RequestError as error:
+        section.notebook.add(section.get(key) or section.mapping, str(error))
+
+
+def _whole(value: int, what: str, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise RequestError(
+            f"The number of {what} lies from {low:,} to {high:,}; got {value:,}."
+            if what == "patients"
+            else f"{what.capitalize()} lies from {low:,} to {high:,}; got {value:,}."
+        )
+
+
+def changed(study: Study, **options: Any) -> Study:
+    """Return the study with the options that were given; those that are None stay as they were."""
+    return replace(study, **{key: value for key, value in options.items() if value is not None})
