@@ -65,7 +65,7 @@ def _gates(findings: list[Finding]) -> tuple[Gate, ...]:
     gates = [
         Gate("Impossible values", "none", f"{violations:,}", violations == 0, "Manikin", "the cohort is no release"),
     ]
-    verified = [one for one in by_name["targets"].measures if one.basis == "verified"]
+    verified = [one for one in by_name["targets"].measures if one.basis == "verified" and one.passed is not None]
     if verified:
         met = sum(bool(one.passed) for one in verified)
         gates.append(

@@ -47,12 +47,12 @@ def missingness(subject: Subject) -> Finding:
     drawn = [
         {"name": name, "title": titles[name], "share": share}
         for name, share in sorted(shares.items(), key=lambda item: -item[1])
-        if share > 0
     ]
+    gaps = sum(share > 0 for share in shares.values())
     measures = tuple(Measure(titles[name], share, unit="share") for name, share in shares.items())
     answer = (
-        f"{len(drawn)} of {len(names)} variables have patients without a value, by design."
-        if drawn
+        f"{gaps} of {len(names)} variables have patients without a value, by design."
+        if gaps
         else "Nothing is missing."
     )
     return Finding("missingness", "What is missing?", answer, None, measures, {"variables": drawn})

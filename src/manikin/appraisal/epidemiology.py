@@ -15,6 +15,8 @@ from manikin.streams import Floats
 
 # Two-sided 99.9%: with hundreds of targets, chance alone must not fail a cohort for being small.
 CHANCE = 3.29
+# Fewer patients say too little about a mean, a spread or a correlation to be judged by; a share is judged by its count.
+_FEWEST = 30
 _INTERVAL = 1.96
 CORRELATION_BAR = 0.03
 _MOST_IN_MATRIX = 20
@@ -39,29 +41,54 @@ def targets(subject: Subject) -> Finding:
         )
         if published is not None and np.isfinite([found.value, found.se]).all()
     )
-    met = sum(bool(one.passed) for one in measures)
-    verified = [one for one in measures if one.basis == "verified"]
-    answer = f"{met} of {len(measures)} published values are met, {sum(bool(one.passed) for one in verified)} of {len(verified)} verified ones among them."
-    return Finding("targets", question, answer, met == len(measures), measures)
+    judged = [one for one in measures if one.passed is not None]
+    met = sum(bool(one.passed) for one in judged)
+    verified = [one for one in judged if one.basis == "verified"]
+    answer = f"{met} of {len(judged)} published values are met, {sum(bool(one.passed) for one in verified)} of {len(verified)} verified ones among them."
+    return Finding("targets", question, answer, met == len(judged) if judged else None, measures)
 
 
 def _measure(target: Target, label: str, published: Published, found: Estimate) -> Measure:
     half = _INTERVAL * found.se
-    allowed = CHANCE * found.se
-    passed = published.low - allowed <= found.value <= published.high + allowed
+    share = target.statistic is Statistic.SHARE
+    low, high = (
+        (CHANCE * found.se,) * 2 if not share else (_by_chance(end, found) for end in (published.low, published.high))
+    )
+    passed = published.low - low <= found.value <= published.high + high
+    few = not share and found.n < _FEWEST
     return Measure(
-        name=label or target.name,
+        name=_spoken(label) or "all",
         value=found.value,
         interval=(found.value - half, found.value + half),
         expected=published.value,
         expected_interval=(published.low, published.high),
-        passed=bool(passed),
-        unit="share" if target.statistic is Statistic.SHARE else target.unit,
+        passed=None if few else bool(passed),
+        unit="share" if share else target.unit,
         group=target.name,
         source=str(target.grounds.source),
         basis=target.grounds.basis.value,
-        note="" if published.stated else "tolerance is ours: the source gives no interval",
+        note="too few patients to judge by"
+        if few
+        else ""
+        if published.stated
+        else "tolerance is ours: the source gives no interval",
     )
+
+
+def _by_chance(share: float, found: Estimate) -> float:
+    """Return by how much the share of a sample this size may differ from a true one; one patient always may."""
+    binomial = np.sqrt(np.clip(share, 0, 1) * (1 - np.clip(share, 0, 1)) / found.n)
+    return float(CHANCE * max(binomial, found.se) + 1 / found.n)
+
+
+def _spoken(label: str) -> str:
+    """Return a cell's label as a person says it: ``male, 60..`` as male, 60 and over."""
+    words = [
+        f"{low} to {high}" if low and high else f"{low} and over" if low else f"up to {high}" if dots else part.replace("_", " ")
+        for part in label.split(", ")
+        for low, dots, high in (part.partition("..") if ".." in part else ("", "", ""),)
+    ]
+    return ", ".join(words)
 
 
 def correlations(subject: Subject) -> Finding:
@@ -76,7 +103,7 @@ def correlations(subject: Subject) -> Finding:
     kept = set(subject.cohort.layout.names)
     columns = subject.columns((needed & kept) | set(names))
     weights = subject.weights()
-    size = len(columns[names[0]]) if names else 0
+    size = _effective(len(columns[names[0]]) if names else 0, weights)
     measures = []
     for group in model.dependences:
         if subject.conditional or not set(group.members) <= kept:
@@ -85,13 +112,15 @@ def correlations(subject: Subject) -> Finding:
         for place, asked in enumerate(group.correlations):
             titles = (model.variables[asked.pair[0]].meaning.title, model.variables[asked.pair[1]].meaning.title)
             for level, wanted in enumerate(asked.values):
-                measures.append(
-                    _correlation(titles, asked, group.levels[level], wanted, float(realised[level, place]), size)
-                )
+                obtained = float(realised[level, place])
+                if np.isfinite(obtained):
+                    measures.append(_correlation(titles, asked, group.levels[level], wanted, obtained, size))
     errors = [abs(one.value - one.expected) for one in measures if one.expected is not None]
     mean_error = float(np.mean(errors)) if errors else float("nan")
-    # What a sample of this size scatters by around a correlation of 0, on average.
-    chance = 0.8 / np.sqrt(max(size / max(len({one.group for one in measures}), 1), 2))
+    in_level = size / max(len({one.group for one in measures}), 1)
+    judged = bool(measures) and in_level >= _FEWEST
+    # What a sample of this size scatters by around a correlation of 0, on average, and by how much that average does.
+    chance = (0.8 + CHANCE * 0.6 / np.sqrt(max(len(errors), 1))) / np.sqrt(max(in_level, 1))
     answer = (
         f"{len(measures)} correlations came out as asked, within {mean_error:.3f} on average."
         if measures
@@ -101,20 +130,25 @@ def correlations(subject: Subject) -> Finding:
         "variables": [model.variables[name].meaning.title for name in names],
         "matrix": _matrix(columns, names, weights),
         "asked": _asked(names, subject),
-        "mean_error": mean_error if measures else None,
+        "mean_error": mean_error if judged else None,
     }
     return Finding(
         "correlations",
         question,
         answer,
-        bool(mean_error <= CORRELATION_BAR + chance) if measures else None,
+        bool(mean_error <= CORRELATION_BAR + chance) if judged else None,
         tuple(measures),
         drawings,
     )
 
 
+def _effective(size: int, weights: Floats | None) -> float:
+    """Return how many equal patients tell as much as those with these weights."""
+    return float(size) if weights is None else float(weights.sum() ** 2 / (weights**2).sum())
+
+
 def _correlation(
-    titles: tuple[str, str], asked: Correlation, level: str, wanted: float, obtained: float, size: int
+    titles: tuple[str, str], asked: Correlation, level: str, wanted: float, obtained: float, size: float
 ) -> Measure:
     one, other = titles
     half = _INTERVAL * (1 - obtained**2) / np.sqrt(max(size - 1, 1))

@@ -136,13 +136,15 @@ def _ages(cohort: Cohort, number: int, columns: dict[str, Any]) -> Counter[str]:
 def completed_years(born: Any, on: Any) -> Any:
     """Return completed years of age, by the calendar; dates are numpy days."""
     years = on.astype("M8[Y]").astype(int) - born.astype("M8[Y]").astype(int)
-    return years - (_month_and_day(on) < _month_and_day(born))
+    # Who was born on 29 February has a birthday on the last day of February in common years.
+    last_of_february = _month_and_day(on + np.timedelta64(1, "D")) == _MARCH_FIRST
+    return years - (np.where(last_of_february, _MARCH_FIRST - 1, _month_and_day(on)) < _month_and_day(born))
+
+
+_MARCH_FIRST = 2 * 32 + 1
 
 
 def _month_and_day(day: Any) -> Any:
+    """Return a number that orders days within a year; months count from 0."""
     month = day.astype("M8[M]")
-    length = ((month + np.timedelta64(1, "M")).astype("M8[D]") - month.astype("M8[D]")).astype(int)
-    number = (day - month.astype("M8[D]")).astype(int) + 1
-    # Who was born on 29 February has a birthday on the last day of February in common years.
-    leap_day = (month.astype(int) % 12 == 1) & (number == length)
-    return (month.astype(int) % 12) * 32 + np.where(leap_day, 29, number)
+    return (month.astype(int) % 12) * 32 + (day - month.astype("M8[D]")).astype(int) + 1

@@ -6,6 +6,8 @@ Nothing heavy is imported before a command is known, so that help is there at on
 from __future__ import annotations
 
 import argparse
+import io
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -16,6 +18,10 @@ _COMMANDS = ("models", "show", "new", "check", "make", "verify", "remake")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal without our letters, or a file name that is no text, must not end a run.
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         from manikin.cli import commands
@@ -35,6 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output, such as head, has seen enough.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        print(
+            f"{error.filename or 'The disk'}: {error.strerror or error}. The same command goes on where it was.",
+            file=sys.stderr,
+        )
+        return 2
 
 
 class _Parser(argparse.ArgumentParser):
@@ -100,7 +112,7 @@ def _version() -> str:
 
 
 def _whole(text: str) -> int:
-    if not text.replace("_", "").isascii() or not text.replace("_", "").isdigit():
+    if re.fullmatch(r"[0-9]{1,30}(_[0-9]{1,30})*", text) is None:
         raise argparse.ArgumentTypeError(f"'{text}' is no whole number; write, for example: 10000")
     return int(text)
 

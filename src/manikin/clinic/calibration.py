@@ -82,6 +82,7 @@ class _Solver:
         self.parameters = {name: one.value for name, one in model.parameters.items()}
         self.latent = {group.name: nearest_correlation(group.asked()) for group in model.dependences}
         self.draws: dict[str, Floats] = {}
+        self.columns: dict[str, Any] = {}
 
     def uniforms(self, name: str) -> Floats:
         if name not in self.draws:
@@ -107,13 +108,12 @@ class _Solver:
                     matrix[:, i, j] + np.nan_to_num(gap[:, column]), -0.98, 0.98
                 )
             self.latent[group.name] = nearest_correlation(matrix)
+            self.forget(self.affected(frozenset(group.members)) | set(group.members))
         return True
 
     def realised(self, group: Dependence) -> Floats:
         """Return the cohort's correlations, shape (levels, correlations)."""
-        program = self.program()
-        columns = self.sampled(program, [*group.members, *(group.among.reads if group.among else ())])
-        return realised_correlations(group, columns)
+        return realised_correlations(group, self.sampled([*group.members, *(group.among.reads if group.among else ())]))
 
     # --- parameters -----------------------------------------------------------------------------------------------
 
@@ -144,7 +144,9 @@ class _Solver:
             if not improved:
                 break
             moved = True
-        self.parameters.update(zip(calibration.free, current.tolist(), strict=True))
+        if moved:
+            self.parameters.update(zip(calibration.free, current.tolist(), strict=True))
+            self.forget(self.affected(frozenset(calibration.free)))
         return moved
 
     @staticmethod
@@ -162,30 +164,41 @@ class _Solver:
 
     def judge(self, calibration: Calibration, targets: list[Target]) -> Callable[[Floats], Floats]:
         """Return a function from parameters to residuals, in half-widths of the targets' intervals."""
-        program = self.program()
         wanted = sorted(frozenset[str]().union(*(target.reads for target in targets)))
-        needed = program.needed_for(wanted)
-        moving = self.affected(program, calibration.free)
-        still = program.sample([name for name in needed if name not in moving], self.uniforms)
-        known = {name: column for name, column in still.items() if name not in program.parameters}
+        columns_now = self.sampled(wanted)
+        moving = self.affected(frozenset(calibration.free))
+        needed = [name for name in self.program().needed_for(wanted) if name in moving]
+        still = {name: column for name, column in self.columns.items() if _base(name) not in moving}
+        start = np.array([self.parameters[name] for name in calibration.free])
 
         def residuals(values: Floats) -> Floats:
-            changed = self.program({**self.parameters, **dict(zip(calibration.free, values.tolist(), strict=True))})
-            columns = changed.sample(needed, self.uniforms, known)
+            columns = columns_now
+            if not np.array_equal(values, start):
+                free = dict(zip(calibration.free, values.tolist(), strict=True))
+                columns = self.program({**self.parameters, **free}).sample(needed, self.uniforms, still)
             return np.array([gap for target in targets for gap in gaps(target, columns)])
 
         return residuals
 
-    def affected(self, program: Program, free: tuple[str, ...]) -> set[str]:
-        """Return the variables that change when the ``free`` parameters do."""
+    def affected(self, changed: frozenset[str]) -> set[str]:
+        """Return the variables that change when parameters or variables do, those themselves left out."""
         moving: set[str] = set()
+        program = self.program()
         for name in program.order:
-            if self.model.variables[name].reads & set(free) or program.parents[name] & moving:
+            if (self.model.variables[name].reads | program.parents[name]) & (changed | moving):
                 moving.add(name)
         return moving
 
-    def sampled(self, program: Program, names: list[str]) -> dict[str, Any]:
-        return program.sample(program.needed_for(names), self.uniforms)
+    def sampled(self, names: list[str]) -> dict[str, Any]:
+        """Return columns under the parameters so far; what was computed once is kept until it changes."""
+        program = self.program()
+        columns = program.sample(program.needed_for(names), self.uniforms, self.columns)
+        self.columns = {name: column for name, column in columns.items() if name not in program.parameters}
+        return columns
+
+    def forget(self, names: set[str]) -> None:
+        """Drop columns that are no longer what the parameters say."""
+        self.columns = {name: column for name, column in self.columns.items() if _base(name) not in names}
 
     # --- outcome --------------------------------------------------------------------------------------------------
 
@@ -193,8 +206,7 @@ class _Solver:
         """Return the values of calibrated targets that lie outside their intervals."""
         names = sorted({name for calibration in self.model.calibrations for name in calibration.to})
         targets = [self.model.targets[name] for name in names]
-        program = self.program()
-        columns = self.sampled(program, sorted(frozenset[str]().union(*(target.reads for target in targets))))
+        columns = self.sampled(sorted(frozenset[str]().union(*(target.reads for target in targets))))
         found = []
         for target in targets:
             for label, published, reached in zip(target.labels, target.values, estimate(target, columns), strict=True):
@@ -215,6 +227,11 @@ class _Solver:
         return Calibrated(self.program(), moved, repairs(self.model))
 
 
+def _base(column: str) -> str:
+    """Return the variable to which a column belongs: itself, its innovation or one of its tables."""
+    return column.partition(".")[0].removesuffix("~")
+
+
 def repairs(model: ClinicalModel) -> dict[str, float]:
     """Return by how much the correlations asked of each group had to change at most to be consistent."""
     return {
@@ -228,10 +245,12 @@ def realised_correlations(group: Dependence, columns: Columns, weights: Floats |
     size = np.shape(columns[group.members[0]])
     inside = np.asarray(group.among.compute(columns)) if group.among else np.ones(size, np.bool_)
     weights = np.ones(size) if weights is None else weights
-    scaled = {
-        name: np.log(columns[name]) if name in group.logarithmic else np.asarray(columns[name])
-        for name in group.members
-    }
+    # What is reported as 0 has no logarithm, and is left out.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = {
+            name: np.log(columns[name]) if name in group.logarithmic else np.asarray(columns[name])
+            for name in group.members
+        }
     rows = []
     for level in range(len(group.levels)):
         mine = inside & (np.asarray(columns[group.by]) == level) if group.by else inside

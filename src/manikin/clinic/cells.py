@@ -9,13 +9,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from manikin.clinic.document import Mapping, Notebook, Scalar, Value
+from manikin.clinic.document import Mapping, Notebook, Scalar, Value, shortened
 from manikin.clinic.expressions import Type
 from manikin.clinic.tables import Axis, Breakdown
 from manikin.codebook import Range
 from manikin.errors import closest
 
-_RANGE = re.compile(r"\s*(?P<low>-?\d*\.?\d+)?\s*(?P<dots>\.\.)?\s*(?P<high>-?\d*\.?\d+)?\s*")
+_END = r"-?(?:\d++(?:\.\d++)?|\.\d++)"
+_RANGE = re.compile(rf"\s*(?P<low>{_END})?\s*\.\.\s*(?P<high>{_END})?\s*")
+
+
+MAX_CELLS = 20_000
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,8 @@ def read_range(value: Value, what: str, notebook: Notebook) -> Range | None:
     """Return a range written as ``18..39``, ``60..`` or ``..5``."""
     text = value.text if isinstance(value, Scalar) else ""
     match = _RANGE.fullmatch(text)
-    if match is None or not match["dots"] or not (match["low"] or match["high"]):
-        notebook.add(value, f"{what} is a range; got '{text}'.", "Write, for example: 18..39, 60.. or ..5")
+    if match is None or not (match["low"] or match["high"]):
+        notebook.add(value, f"{what} is a range; got '{shortened(text)}'.", "Write, for example: 18..39, 60.. or ..5")
         return None
     low, high = float(match["low"] or -np.inf), float(match["high"] or np.inf)
     if low > high:
@@ -69,8 +73,20 @@ def read_cells(
         axis = _axis(name.text, found, blocks, notebook)
         if axis is None:
             return None
-        blocks = _descend(axis, blocks, notebook, partial=partial or False)
+        if any(axis.variable == name.text for axis in axes):
+            notebook.add(name, f"'{name.text}' stands twice in 'by'.", "Name each variable once.")
+            return None
+        if len(blocks) * len(axis.labels) > MAX_CELLS:
+            notebook.add(name, f"The table has more than {MAX_CELLS:,} cells.", "Break it down by fewer variables.")
+            return None
+        blocks = _descend(axis, blocks, notebook, partial=partial)
         axes.append(axis)
+        if not any(blocks):
+            notebook.add(value, "The table is empty.", "Give its levels values.")
+            return None
+    if smooth and not np.isfinite(axes[-1].starts[:1]).all():
+        notebook.add(value, "'smooth' needs the lower end of the first band.", "Write, for example: 18..39")
+        return None
     if smooth and (not axes[-1].starts or len(axes[-1].starts) < 2):
         notebook.add(
             value,

@@ -6,6 +6,8 @@ Scalars stay text until somebody says what they should be, so that no reader of 
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +20,10 @@ from manikin.errors import FileError, Mistake, closest
 
 T = TypeVar("T")
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d++(\.\d*+)?|\.\d++)([eE][+-]?\d+)?")
+
+# Far beyond any clinical model; a file whose anchors multiply into more is refused before it fills the memory.
+MAX_DEPTH, MAX_NODES = 40, 100_000
 
 
 @dataclass(frozen=True)
@@ -182,11 +187,20 @@ def read_number(value: Value, what: str, notebook: Notebook) -> float | None:
         text = value.text.strip()
         share = text.endswith("%")
         if _NUMBER.fullmatch(text.removesuffix("%").strip()):
-            return float(text.removesuffix("%")) / (100 if share else 1)
-        notebook.add(value, f"{what} is a number; got '{text}'.", "Write it with a point: 0.5, 12, 3.1e-4 or 12%.")
+            number = float(text.removesuffix("%")) / (100 if share else 1)
+            if math.isfinite(number):
+                return number
+        notebook.add(
+            value, f"{what} is a number; got '{shortened(text)}'.", "Write it with a point: 0.5, 12, 3.1e-4 or 12%."
+        )
     else:
         notebook.add(value, f"{what} is a number.", "Write one number, not a list or a block.")
     return None
+
+
+def shortened(text: str) -> str:
+    """Return a text short enough to quote."""
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def load(path: Path, error: type[FileError]) -> tuple[Mapping, Notebook, str]:
@@ -199,9 +213,13 @@ def load(path: Path, error: type[FileError]) -> tuple[Mapping, Notebook, str]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as problem:
-        raise error(str(path), [Mistake(1, 1, f"The file can't be read: {problem.strerror}.")]) from problem
+        raise error(
+            str(path), [Mistake(1, 1, f"The file can't be read: {problem.strerror}.", "Check its name.")]
+        ) from problem
     except UnicodeDecodeError as problem:
         raise error(str(path), [Mistake(1, 1, "The file is not UTF-8 text.", "Save it as UTF-8.")]) from problem
+    except ValueError as problem:
+        raise error(str(path), [Mistake(1, 1, f"The file can't be read: {problem}.", "Check its name.")]) from problem
     return (*parse(text, str(path), error), text)
 
 
@@ -213,11 +231,20 @@ def parse(text: str, path: str, error: type[FileError]) -> tuple[Mapping, Notebo
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        what = f"This is not YAML: {problem.problem or problem.context}."
-        raise error(path, [Mistake(line, column, what, "Check the indentation and the colons around it.")]) from problem
+        last = text.count("\n") + 1
+        if line > last:  # the parser counts the end of a last line that is not ended
+            line, column = last, len(text) - text.rfind("\n")
+        tab = mark is not None and text[mark.index : mark.index + 1] == "\t"
+        what = f"This is not YAML: {'a tab stands here' if tab else problem.problem or problem.context}."
+        raise error(
+            path, [Mistake(line, column, what, "Indent with spaces, and check the colons and brackets around it.")]
+        ) from problem
     except (yaml.YAMLError, RecursionError, ValueError) as problem:
         raise error(path, [Mistake(1, 1, f"This is not YAML: {problem}.", "Save it as plain text.")]) from problem
-    value = _value(node, notebook) if node is not None else Scalar("", 1, 1)
+    try:
+        value = _value(node, notebook, itertools.count(1)) if node is not None else Scalar("", 1, 1)
+    except _TooLargeError as problem:
+        raise error(path, [problem.mistake]) from problem
     if not isinstance(value, Mapping):
         notebook.add(value, "The file is a block of 'key: value' lines.", "Begin with a line such as  model: my-model")
     notebook.raise_as(error)
@@ -228,28 +255,35 @@ def parse(text: str, path: str, error: type[FileError]) -> tuple[Mapping, Notebo
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _value(node: yaml.Node, notebook: Notebook, depth: int = 0) -> Value:
+class _TooLargeError(Exception):
+    """A file that grows beyond bounds as its anchors are followed."""
+
+    def __init__(self, line: int, column: int, what: str) -> None:
+        super().__init__(what)
+        self.mistake = Mistake(line, column, what, "Write it out without anchors (&, *).")
+
+
+def _value(node: yaml.Node, notebook: Notebook, count: Iterator[int], depth: int = 0) -> Value:
     line, column = node.start_mark.line + 1, node.start_mark.column + 1
-    if depth > 40:
-        notebook.add(
-            Scalar("", line, column), "The file nests deeper than 40 levels.", "Anchors must not contain themselves."
-        )
-        return Scalar("", line, column)
+    if depth > MAX_DEPTH:
+        raise _TooLargeError(line, column, f"The file nests deeper than {MAX_DEPTH} levels.")
+    if next(count) > MAX_NODES:
+        raise _TooLargeError(line, column, f"The file holds more than {MAX_NODES:,} values.")
     if isinstance(node, yaml.MappingNode):
         entries = []
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
-            key = _value(key_node, notebook, depth + 1)
+            key = _value(key_node, notebook, count, depth + 1)
             if not isinstance(key, Scalar):
                 notebook.add(key, "A key is a text.", "Write  key: value")
                 continue
             if key.text in seen:
                 notebook.add(key, f"'{key.text}' stands twice; first in line {seen[key.text]}.", "Remove one of them.")
             seen[key.text] = key.line
-            entries.append((key, _value(value_node, notebook, depth + 1)))
+            entries.append((key, _value(value_node, notebook, count, depth + 1)))
         return Mapping(tuple(entries), line, column)
     if isinstance(node, yaml.SequenceNode):
-        return Sequence(tuple(_value(item, notebook, depth + 1) for item in node.value), line, column)
+        return Sequence(tuple(_value(item, notebook, count, depth + 1) for item in node.value), line, column)
     # A quoted text begins after its quote, so that places inside it are right.
     quoted = getattr(node, "style", None) in ("'", '"')
     return Scalar(str(node.value), line, column + quoted)

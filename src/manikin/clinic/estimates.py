@@ -79,8 +79,8 @@ def _statistic(target: Target, values: list[Floats], weights: Floats) -> Estimat
     if total <= 0:
         return NOTHING
     n = float(total**2 / (weights**2).sum())
-    mean = float(weights @ values[0] / total)
-    sd = float(np.sqrt(weights @ (values[0] - mean) ** 2 / total))
+    mean = float((weights * values[0]).sum() / total)
+    sd = float(np.sqrt((weights * (values[0] - mean) ** 2).sum() / total))
     if target.statistic in (Statistic.MEAN, Statistic.SHARE):
         return Estimate(mean, sd / np.sqrt(n), n)
     if target.statistic is Statistic.SD:
@@ -93,10 +93,12 @@ def _statistic(target: Target, values: list[Floats], weights: Floats) -> Estimat
 
 def correlation(one: Floats, other: Floats, weights: Floats) -> float:
     """Return the weighted Pearson correlation."""
+    # Sums, not products of vectors: those are shared out among threads, and come out otherwise on another machine.
     total = weights.sum()
-    a, b = one - weights @ one / total, other - weights @ other / total
-    spread = np.sqrt((weights @ a**2) * (weights @ b**2))
-    return float(weights @ (a * b) / spread) if spread > 0 else float("nan")
+    a, b = one - (weights * one).sum() / total, other - (weights * other).sum() / total
+    weighted = weights * a
+    spread = np.sqrt((weighted * a).sum() * (weights * b * b).sum())
+    return float((weighted * b).sum() / spread) if spread > 0 else float("nan")
 
 
 def _quantile(values: Floats, weights: Floats, level: float, n: float) -> Estimate:

@@ -7,6 +7,7 @@ A comparison with a missing number is false.
 
 from __future__ import annotations
 
+import itertools
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -119,7 +120,7 @@ _BINDING = {
     "^": 9,
 }
 _NOT, _MINUS = 4, 8
-_MAX_DEPTH = 60
+_MAX_DEPTH, _MAX_TOKENS, _MAX_UNIT = 60, 300, 200
 
 
 def parse(text: str) -> Tree:
@@ -128,7 +129,12 @@ def parse(text: str) -> Tree:
     Raises:
         ExpressionError: The text is no expression.
     """
-    parser = _Parser(list(_tokens(text)), len(text))
+    tokens = list(itertools.islice(_tokens(text), _MAX_TOKENS + 1))
+    if len(tokens) > _MAX_TOKENS:
+        raise ExpressionError(
+            tokens[-1].offset, f"The expression is longer than {_MAX_TOKENS} words.", "Name a part of it as a variable."
+        )
+    parser = _Parser(tokens, len(text))
     tree = parser.expression(0)
     parser.end()
     return tree
@@ -191,6 +197,10 @@ class _Parser:
         while (strength := _BINDING.get(self.next.text, 0)) > weakest:
             sign = self.take()
             right = self.members() if sign.text == "in" else self.expression(strength - (sign.text == "^"))
+            if strength == _BINDING["in"] == _BINDING.get(self.next.text):
+                raise ExpressionError(
+                    self.next.offset, "Comparisons don't chain.", "Join two of them with 'and', or write: x in [18..39]"
+                )
             left = Tree("operator", sign.text, sign.offset, (left, right))
         self.depth -= 1
         return left
@@ -294,7 +304,7 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 }
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
-    "!=": operator.ne,
+    "!=": lambda one, other: (one < other) | (one > other),  # and so false where either is missing
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -319,7 +329,7 @@ class _Binder:
 
     def bind(self, tree: Tree) -> Expression:
         if tree.kind == "number":
-            return constant(float(tree.text.removesuffix("%")) / (100 if tree.text.endswith("%") else 1))
+            return self.literal(tree)
         if tree.kind == "name":
             return self.name(tree)
         if tree.kind == "call":
@@ -331,6 +341,13 @@ class _Binder:
         if tree.text in ("and", "or", "implies", "not"):
             return self.logic(tree)
         return self.arithmetic(tree)
+
+    @staticmethod
+    def literal(tree: Tree) -> Expression:
+        value = float(tree.text.removesuffix("%")) / (100 if tree.text.endswith("%") else 1)
+        if not np.isfinite(value):
+            raise ExpressionError(tree.offset, "This number is too large.", "Write it in a larger unit.")
+        return constant(value)
 
     def name(self, tree: Tree) -> Expression:
         found = self.scope.names.get(tree.text)
@@ -386,10 +403,10 @@ class _Binder:
         if tree.text == "^":
             power = operands[1].constant
             repeats = left is not None and power is not None and power == int(power) and 1 <= power <= 4
-            return ".".join([f"({left})"] * int(power)) if repeats and power else None
+            return self._short(".".join([f"({left})"] * int(power))) if repeats and power else None
         if left is None or right is None:
             return None
-        return f"({left}){'.' if tree.text == '*' else '/'}({right})"
+        return self._short(f"({left}){'.' if tree.text == '*' else '/'}({right})")
 
     def same_unit(self, tree: Tree, left: str | None, right: str | None) -> None:
         if left is None or right is None or left == right:
@@ -412,8 +429,16 @@ class _Binder:
             )
 
     @staticmethod
+    def _short(unit: str) -> str | None:
+        """Return a unit that is still worth checking; powers of powers grow without bound."""
+        return unit if len(unit) <= _MAX_UNIT else None
+
+    @staticmethod
     def _convertible(left: str, right: str) -> bool:
-        return same_dimension(left, right)
+        try:
+            return same_dimension(left, right)
+        except UnitError:
+            return False
 
     def comparison(self, tree: Tree) -> Expression:
         left_tree, right_tree = tree.children
@@ -437,8 +462,11 @@ class _Binder:
             codes.append(bound.type.levels.index(item.text))
         compute, first, many = bound.compute, codes[0], np.array(codes, np.int8)
         if len(codes) == 1:
-            apply = operator.ne if negate else operator.eq
-            return Expression("", CONDITION, bound.reads, lambda columns: apply(compute(columns), first))
+            if negate:  # a missing value, whose code is -1, compares as false
+                return Expression(
+                    "", CONDITION, bound.reads, lambda columns: (compute(columns) != first) & (compute(columns) >= 0)
+                )
+            return Expression("", CONDITION, bound.reads, lambda columns: compute(columns) == first)
         return Expression("", CONDITION, bound.reads, lambda columns: np.isin(compute(columns), many))
 
     def membership(self, tree: Tree) -> Expression:

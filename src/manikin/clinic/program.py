@@ -110,6 +110,8 @@ class Program:
             columns[f"{variable.name}.{local}"] = table.compute(columns)
         position = self._position(variable, uniforms, columns, clamp) if variable.rule.drawn else _NOWHERE
         values = variable.rule.values(position, columns)
+        if clamp and variable.rule.drawn and variable.meaning.numeric:
+            values = np.clip(values, clamp.low, clamp.high)  # far out in a tail, positions are too coarse for it
         columns[variable.name] = _finished(variable, values, columns)
 
     def _position(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 from manikin.clinic.cells import read_range
@@ -28,7 +29,7 @@ from manikin.clinic.model import (
 from manikin.clinic.rule_reader import RULES, RuleReader, bind, flatten
 from manikin.clinic.tables import Breakdown, NumberTable
 from manikin.clinic.target_reader import TargetReader
-from manikin.codebook import Basis, Citation, Disclosure, Grounds, Kind, Range, ReferenceInterval, Variable
+from manikin.codebook import Basis, Citation, Disclosure, Grounds, Kind, Range, ReferenceInterval, Variable, check_unit
 from manikin.errors import ModelError, UnitError, closest
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -88,7 +89,8 @@ class _Reader:
         meanings = self._meanings()
         variables = self._variables(meanings)
         scope = Scope({**self.types, **dict.fromkeys(self.parameters, NUMBER)})
-        targets = TargetReader(scope, self.notebook, self._grounds)
+        kept = self.types.keys() - {name for name, one in variables.items() if one.role is Role.HELPER}
+        targets = TargetReader(scope, self.notebook, frozenset(kept), self._grounds)
         dependences = self._dependences(targets, variables)
         constraints = self._constraints(scope)
         goals = self._targets(targets)
@@ -100,7 +102,8 @@ class _Reader:
         self.notebook.raise_as(ModelError)
         return ClinicalModel(
             name, version, title, index, population, not_for, intent, index_dates, self.sources, self.parameters,
-            variables, dependences, constraints, goals, calibrations, tuple(self.claims), self.text,
+            variables, dependences, constraints, {name: one for name, one in goals.items() if one}, calibrations,
+            tuple(self.claims), self.text,
         )  # fmt: skip
 
     # --- what stands at the top -----------------------------------------------------------------------------------
@@ -194,17 +197,22 @@ class _Reader:
             value, sd, bounds = section.number("value"), section.number("sd"), section.get("free")
             grounds = self._grounds(section, f"parameter {key.text}")
             section.close()
-            if value is None:
+            if section.get("value") is None:
                 self.notebook.add(section.mapping, f"{section.what} has no value.", "Write: value: 0.5")
-                continue
             self._check_name(key)
+            if sd is not None and sd < 0:
+                self.notebook.add(
+                    section.get("sd") or key, f"{section.what}: 'sd' is 0 or more; got {sd:g}.", "Write: sd: 0.05"
+                )
             self.parameters[key.text] = Parameter(
-                key.text, value, sd or 0.0, bounds=self._bounds(bounds, value), grounds=grounds
+                key.text, value or 0.0, sd or 0.0, bounds=self._bounds(bounds, value), grounds=grounds
             )
 
-    def _bounds(self, value: Value | None, start: float) -> tuple[float, float] | None:
+    def _bounds(self, value: Value | None, start: float | None) -> tuple[float, float] | None:
         if value is None:
             return None
+        if start is None:
+            return 0.0, 1.0
         items = value.items if isinstance(value, Sequence) else ()
         ends = [number for item in items if (number := read_number(item, "'free'", self.notebook)) is not None]
         if len(ends) != 2 or not ends[0] <= start <= ends[1] or ends[0] == ends[1]:
@@ -213,7 +221,7 @@ class _Reader:
                 f"'free' is a list of two bounds around {start:g}.",
                 f"Write: free: [{start - 1:g}, {start + 1:g}]",
             )
-            return None
+            return start - 1, start + 1
         return ends[0], ends[1]
 
     # --- variables ------------------------------------------------------------------------------------------------
@@ -246,9 +254,18 @@ class _Reader:
         kind = Kind(section.choice("kind", [one.value for one in Kind if one is not Kind.DATE], default.value))
         limits = self._limits(section)
         precision, detection = section.number("precision"), section.number("detection-limit")
+        if precision is not None and precision <= 0:
+            self.notebook.add(
+                section.get("precision") or section.mapping,
+                f"{section.what}: 'precision' is a step above 0; got {precision:g}.",
+                "Write, for example: precision: 0.1",
+            )
+            precision = None
         if precision is None and kind is Kind.QUANTITY:
             precision = DEFAULT_PRECISION
         try:
+            if kind is Kind.COUNT and unit:
+                check_unit(unit)
             return Variable(
                 name=name,
                 kind=kind,
@@ -260,7 +277,7 @@ class _Reader:
                 usual=limits[1],
                 reference=self._reference(section),
                 thresholds=self._numbers(section, "thresholds"),
-                cuts=self._numbers(section, "bins"),
+                cuts=self._bins(section),
                 precision=precision,
                 detection_limit=detection,
                 substance=section.text("substance") or None,
@@ -271,7 +288,7 @@ class _Reader:
             )
         except (UnitError, ValueError) as error:
             self.notebook.add(
-                section.get("unit") or section.mapping,
+                section.get("unit") or section.get("values") or section.mapping,
                 f"{section.what}: {error}",
                 "See the codebook's page in the documentation.",
             )
@@ -308,6 +325,11 @@ class _Reader:
         inner.close()
         wide = read_range(possible, f"{section.what}: 'possible'", self.notebook) if possible else None
         near = read_range(usual, f"{section.what}: 'usual'", self.notebook) if usual else None
+        if usual and wide and near and not wide.low <= near.low <= near.high <= wide.high:
+            self.notebook.add(
+                usual, f"{section.what}: 'usual' lies within 'possible'.", f"Write: usual: {wide.low:g}..{wide.high:g}"
+            )
+            near = None
         return wide or Range(), near or wide or Range()
 
     def _reference(self, section: Section) -> tuple[ReferenceInterval, ...]:
@@ -318,6 +340,11 @@ class _Reader:
             both = read_range(value, f"{section.what}: 'reference'", self.notebook)
             return (ReferenceInterval(both),) if both else ()
         if isinstance(value, Block):
+            for key, _ in value.entries:
+                if key.text not in ("female", "male"):
+                    self.notebook.add(
+                        key, f"'{key.text}' has no reference range of its own.", closest(key.text, ("female", "male"))
+                    )
             each = [
                 (key.text, read_range(item, f"{section.what}: 'reference'", self.notebook))
                 for key, item in value.entries
@@ -327,6 +354,17 @@ class _Reader:
             value,
             f"{section.what}: 'reference' is a range, or one for each sex.",
             "Write: reference: {female: 12..15.5, male: 13.5..17.5}",
+        )
+        return ()
+
+    def _bins(self, section: Section) -> tuple[float, ...]:
+        edges = self._numbers(section, "bins")
+        if all(low < high for low, high in pairwise(edges)):
+            return edges
+        self.notebook.add(
+            section.get("bins") or section.mapping,
+            f"{section.what}: 'bins' ascend.",
+            f"Write: bins: [{', '.join(f'{edge:g}' for edge in sorted(set(edges)))}]",
         )
         return ()
 
@@ -410,19 +448,22 @@ class _Reader:
         aliases: dict[str, str] = {}
         lets: dict[str, NumberTable] = {}
         for key, inner in section.sections("let", lambda name: f"'{meaning.name}': '{name}'"):
+            if not _NAME.fullmatch(key.text) or key.text in _RESERVED:
+                self._check_name(key)
             scope = Scope(names, aliases)
             by, smooth, value = inner.texts("by"), inner.flag("smooth"), inner.need("table", "{female: 1, male: 2}")
             if inner.get("source") is not None:
                 self._grounds(inner, f"{meaning.name}, {key.text}")
             inner.close()
+            # Known from here on even where its table has a mistake, so that each mistake is told once.
+            names = {**names, key.text: NUMBER}
+            aliases = {**aliases, key.text: f"{meaning.name}.{key.text}"}
             if value is None:
                 continue
             reader = RuleReader(meaning, scope, self.notebook, lambda _: None)
             table = reader.table(value, by, inner.what, smooth=smooth) if by else _plain(reader.bind(value, inner.what))
             if table is not None:
                 lets[key.text] = table
-                names = {**names, key.text: NUMBER}
-                aliases = {**aliases, key.text: f"{meaning.name}.{key.text}"}
         return lets, Scope(names, aliases)
 
     def _uncertain(self, variable: str, section: Section) -> Expression | None:
@@ -450,23 +491,26 @@ class _Reader:
         sd = math.log(known[1] / known[0]) / 3.92 if len(known) == 2 else 0.0
         own = section.get("source")
         grounds = self._grounds_of(own, variable, flatten(section.mapping)) if own is not None else None
-        name = f"{variable}.odds.{section.mapping.line}.{section.mapping.column}"
+        number = sum(one.startswith(f"{variable}.odds.") for one in self.parameters) + 1
+        name = f"{variable}.odds.{number}"
         self.parameters[name] = Parameter(name, ratio, sd, logarithmic=True, grounds=grounds)
         return Expression("", NUMBER, frozenset((name,)), lambda columns: math.log(columns[name]))
 
     # --- what holds between variables -----------------------------------------------------------------------------
 
     def _dependences(self, reader: TargetReader, variables: Mapping[str, ModelVariable]) -> tuple[Dependence, ...]:
-        drawn = frozenset(name for name, one in variables.items() if one.rule.drawn and one.meaning.numeric)
-        found = []
+        others = {name for name, one in variables.items() if not (one.rule.drawn and one.meaning.numeric)}
+        drawn = frozenset(self.types) - others
+        found, places = [], list[Scalar]()
         for key, section in self.section.sections("dependence", lambda name: f"Dependence '{name}'"):
+            places += section.texts("members")
             one = reader.dependence(key, section, drawn, self._claim)
             if one is not None:
                 found.append(one)
         members = [member for one in found for member in one.members]
         for twice in sorted({member for member in members if members.count(member) > 1}):
             self.notebook.add(
-                self.section.get("dependence") or self.section.mapping,
+                [one for one in places if one.text == twice][-1],
                 f"'{twice}' is a member twice.",
                 "A quantity belongs to one group.",
             )
@@ -488,17 +532,16 @@ class _Reader:
                 found.append(Constraint(rule.text, rule, grounds))
         return tuple(found)
 
-    def _targets(self, reader: TargetReader) -> dict[str, Target]:
+    def _targets(self, reader: TargetReader) -> dict[str, Target | None]:
+        """Return the targets by name; None for one with a mistake, so that nobody is told that it is missing."""
         standards = {
-            key.text: one
+            key.text: reader.standard(key, section)
             for key, section in self.section.sections("standards", lambda name: f"Standard '{name}'")
-            if (one := reader.standard(key, section))
         }
-        found = {
+        return {
             key.text: reader.target(key, section, standards)
             for key, section in self.section.sections("targets", lambda name: f"Target '{name}'")
         }
-        return {name: one for name, one in found.items() if one is not None}
 
     def _items(self, key: str) -> tuple[Value, ...]:
         value = self.section.get(key)
@@ -521,8 +564,9 @@ class _Reader:
             graphlib.TopologicalSorter(graph).prepare()
         except graphlib.CycleError as error:
             circle = " -> ".join(reversed(error.args[1]))
+            places = [key for key, _ in self.section.entries("variables") if key.text in error.args[1]]
             self.notebook.add(
-                self.section.get("variables") or self.section.mapping,
+                places[0],
                 f"These variables need each other: {circle}.",
                 "Break the circle; members of a dependence group are drawn in the order listed.",
             )

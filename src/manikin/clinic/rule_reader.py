@@ -79,12 +79,22 @@ class RuleReader:
         """Return an expression written as a scalar."""
         return bind(value, what, self.scope, self.notebook)
 
+    def number(self, value: Value | None, what: str) -> Expression | None:
+        """Return an expression that gives a number; a condition counts as 0 or 1."""
+        bound = self.bind(value, what)
+        if bound is None or value is None or bound.type.kind != "category":
+            return bound
+        self.notebook.add(
+            value, f"{what}: '{bound.text}' is a category, where a number is needed.", "Compare it with its values."
+        )
+        return None
+
     def table(self, value: Value, by: tuple[Scalar, ...], what: str, *, smooth: bool = False) -> NumberTable | None:
         """Return a table of expressions."""
         cells = read_cells(value, by, self.scope.names, self.notebook, smooth=smooth)
         if cells is None:
             return None
-        bound = [self.bind(cell, what) for cell in cells.values if cell is not None]
+        bound = [self.number(cell, what) for cell in cells.values if cell is not None]
         if any(one is None for one in bound) or len(bound) < len(cells.values):
             return None
         found = tuple(one for one in bound if one is not None)
@@ -120,6 +130,11 @@ class RuleReader:
         by, value = section.texts("by"), section.get("derived")
         assert value is not None
         smooth = section.flag("smooth")
+        if by and not self.variable.numeric:
+            self.notebook.add(
+                value, f"{section.what} is a {self.variable.kind}; a table gives numbers.", "Write one expression."
+            )
+            return None
         if by:
             table = self.table(value, by, section.what, smooth=smooth)
             return (
@@ -193,7 +208,7 @@ class RuleReader:
         if not isinstance(value, Sequence) or len(value.items) != 2:
             self.notebook.add(value, f"{what}: 'between' is a list of two values.", "Write: between: [0, 10]")
             return None
-        low, high = (self.bind(item, f"{what}: 'between'") for item in value.items)
+        low, high = (self.number(item, f"{what}: 'between'") for item in value.items)
         if low is None or high is None:
             return None
         if low.constant is not None and high.constant is not None and low.constant >= high.constant:
@@ -233,9 +248,14 @@ class RuleReader:
             raise ExpressionError(tree.offset, f"'{tree.text}' is no distribution.", closest(tree.text, known))
         if tree.text == "truncated":
             self._count(tree, 3)
-            return TruncatedSpec(
-                self._spec_of(tree.children[0]), self._bound(tree.children[1]), self._bound(tree.children[2])
-            )
+            low, high = self._bound(tree.children[1]), self._bound(tree.children[2])
+            if low.constant is not None and high.constant is not None and low.constant >= high.constant:
+                raise ExpressionError(
+                    tree.children[1].offset,
+                    f"Nothing lies between {low.constant:g} and {high.constant:g}.",
+                    "Write the lower end first.",
+                )
+            return TruncatedSpec(self._spec_of(tree.children[0]), low, high)
         if tree.text == "point_mass":
             self._count(tree, 3)
             return PointMassSpec(
@@ -277,7 +297,26 @@ class RuleReader:
                 raise ExpressionError(
                     child.offset, f"{name} of {family.name}() lies between 0 and 1; got {value:g}.", "Write a share."
                 )
+        self._consistent(tree, family, parameters)
         return FamilySpec(family, parameters)
+
+    @staticmethod
+    def _consistent(tree: Tree, family: Family, parameters: Mapping[str, Expression]) -> None:
+        """Refuse numbers that contradict each other, such as quartiles that fall or an sd too wide for its mean."""
+        known = {name: one.constant for name, one in parameters.items() if one.constant is not None}
+        ends = [known[name] for name in family.ascending if name in known and len(known) == len(parameters)]
+        if any(high <= low for low, high in itertools.pairwise(ends)):
+            raise ExpressionError(
+                tree.offset,
+                f"{', '.join(family.ascending)} of {family.name}() ascend.",
+                "Write them from low to high.",
+            )
+        if len(known) == len(parameters) and any(
+            name in family.positive and not value > 0 for name, value in family.spelt(known).items()
+        ):
+            raise ExpressionError(
+                tree.offset, f"No {family.name}() has these parameters together.", "Is the sd too large for the mean?"
+            )
 
     def _bound(self, tree: Tree) -> Expression:
         bound = self.scope.bind_tree(tree, "")
@@ -373,7 +412,7 @@ class RuleReader:
         weights = []
         for key, item in value.entries:
             band = read_range(key, f"{what}: a band", self.notebook)
-            weight = self.bind(item, f"{what}: a weight")
+            weight = self.number(item, f"{what}: a weight")
             if band is None or weight is None:
                 return None
             if (
@@ -389,6 +428,10 @@ class RuleReader:
                 return None
             edges = [*(edges or [band.low]), band.high + step]
             weights.append(weight)
+        known = [weight.constant for weight in weights if weight.constant is not None]
+        if len(known) == len(weights) and sum(known) == 0:
+            self.notebook.add(value, f"{what}: the weights sum to 0.", "Give a band a weight above 0.")
+            return None
         return HistogramSpec(np.array(edges), tuple(weights))
 
     def _shares(self, section: Section) -> Rule | None:
@@ -418,7 +461,7 @@ class RuleReader:
                 f"Give each value a share: {', '.join(wanted)}.",
             )
             return None
-        bound = [self.bind(entries[level][1], f"{what}: a share") for level in wanted]
+        bound = [self.number(entries[level][1], f"{what}: a share") for level in wanted]
         shares = tuple(one for one in bound if one is not None)
         if len(shares) < len(bound):
             return None
@@ -436,7 +479,7 @@ class RuleReader:
         inner = self._inner(section, "logistic")
         if inner is None:
             return None
-        intercept = self.bind(inner.need("intercept", "-2.0"), f"{section.what}: the intercept")
+        intercept = self.number(inner.need("intercept", "-2.0"), f"{section.what}: the intercept")
         predictor = self._predictor(inner)
         inner.close()
         return None if intercept is None or predictor is None else OddsRule(intercept, predictor)
@@ -447,7 +490,7 @@ class RuleReader:
             return None
         value = inner.need("cutpoints", "[-1, 0.5]")
         items = value.items if isinstance(value, Sequence) else ()
-        cutpoints = [self.bind(item, f"{section.what}: a cutpoint") for item in items]
+        cutpoints = [self.number(item, f"{section.what}: a cutpoint") for item in items]
         predictor = self._predictor(inner)
         inner.close()
         wanted = len(self.variable.levels) - 1
@@ -524,7 +567,7 @@ class RuleReader:
             )
             return None
         if effect is not None:
-            return self.bind(effect, f"{section.what}: 'effect'")
+            return self.number(effect, f"{section.what}: 'effect'")
         return self.uncertain(section)
 
 

@@ -276,8 +276,9 @@ class DrawRule:
     def span(self, columns: Columns, low: float, high: float) -> Span:
         """Return the positions between which values from ``low`` to ``high`` lie."""
         draw = self.draw.resolve(columns)
-        # A whole number n stands for [n, n+1) where it is rounded down, and for the step at n where it is a count.
-        return draw.cdf(low), draw.cdf(np.nextafter(high + 1, -np.inf) if self.whole else high)
+        # A whole number n stands for [n, n+1) where it is rounded down, and for the step at n where it is a count;
+        # from just below the lower end, so that the step at it is inside.
+        return draw.cdf(np.nextafter(low, -np.inf)), draw.cdf(np.nextafter(high + 1, -np.inf) if self.whole else high)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class Axis:
     """A variable by which a table is broken down: all levels of a category, or bands of a number.
 
     ``starts`` are the lower ends of the bands, ascending; a band reaches to the start of the next. Patients outside
-    all bands read the nearest one.
+    all bands read the nearest one, and those whose category is missing the first.
     """
 
     variable: str
@@ -32,7 +32,7 @@ class Axis:
         """Return which label each patient falls under."""
         values = np.asarray(columns[self.variable])
         if not self.starts:
-            return values.astype(np.int64)
+            return np.maximum(values.astype(np.int64), 0)
         return np.clip(np.searchsorted(self.starts, values, side="right") - 1, 0, len(self.starts) - 1)
 
     def inside(self, columns: Columns) -> npt.NDArray[np.bool_]:

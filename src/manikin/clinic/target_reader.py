@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ from manikin.clinic.document import Mapping as Block
 from manikin.clinic.document import Notebook, Scalar, Section, Sequence, Value
 from manikin.clinic.expressions import Expression, Scope
 from manikin.clinic.model import Calibration, Correlation, Dependence, Parameter, Published, Standard, Statistic, Target
-from manikin.clinic.rule_reader import bind
+from manikin.clinic.rule_reader import bind, flatten
 from manikin.clinic.tables import Breakdown
 from manikin.codebook import Grounds
 from manikin.errors import closest
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
+_NUMBER = r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)"
 _PUBLISHED = re.compile(
     rf"\s*(?P<value>{_NUMBER})\s*(?P<share>%?)\s*(?:±\s*(?P<half>{_NUMBER})\s*%?|\(\s*(?P<low>{_NUMBER})\s*%?\s*to\s*(?P<high>{_NUMBER})\s*%?\s*\))?\s*"
 )
@@ -27,10 +28,11 @@ SHARE_TOLERANCE, RELATIVE_TOLERANCE, CORRELATION_TOLERANCE = 0.01, 0.02, 0.03
 
 @dataclass(frozen=True)
 class TargetReader:
-    """What reading targets needs: the names in reach, how sources are read, and where mistakes go."""
+    """What reading targets needs: the names in reach, which of them are kept, how sources are read, and where mistakes go."""
 
     scope: Scope
     notebook: Notebook
+    kept: frozenset[str]
     grounds: Callable[[Section, str], Grounds | None]
 
     def standard(self, name: Scalar, section: Section) -> Standard | None:
@@ -45,12 +47,14 @@ class TargetReader:
             return None
         bound = [bind(cell, section.what, self.scope, self.notebook) for cell in cells.values]
         known = tuple(one.constant for one in bound if one is not None and one.constant is not None)
-        if len(known) < len(bound):
-            self.notebook.add(weights, f"{section.what}: weights are numbers.", "Write, for example: 18..44: 50")
+        if len(known) < len(bound) or min(known) < 0 or sum(known) == 0:
+            self.notebook.add(
+                weights, f"{section.what}: weights are numbers of 0 or more.", "Write, for example: 18..44: 50"
+            )
             return None
         return Standard(name.text, cells.breakdown, known, grounds)
 
-    def target(self, name: Scalar, section: Section, standards: Mapping[str, Standard]) -> Target | None:
+    def target(self, name: Scalar, section: Section, standards: Mapping[str, Standard | None]) -> Target | None:
         """Return a target."""
         written = [one for one in Statistic if section.get(one.value) is not None]
         if len(written) != 1:
@@ -62,8 +66,14 @@ class TargetReader:
             return None
         statistic = written[0]
         of = self._of(statistic, section)
-        among = bind(section.get("among"), f"{section.what}: 'among'", self.scope, self.notebook)
+        among = self._among(section)
         level = section.number("level") if statistic is Statistic.QUANTILE else None
+        if level is not None and not 0 < level < 1:
+            self.notebook.add(
+                section.get("level") or section.mapping,
+                f"{section.what}: 'level' lies between 0 and 1; got {level:g}.",
+                "Write, for example: level: 0.9",
+            )
         cells = self._values(section)
         grounds = self.grounds(section, name.text)
         standard = self._standard(section, standards)
@@ -73,14 +83,38 @@ class TargetReader:
         values = tuple(None if cell is None else self.published(cell, statistic, section.what) for cell in cells.values)
         unit = "" if statistic in (Statistic.SHARE, Statistic.CORRELATION) else of[0].type.unit or ""
         breakdown = cells.breakdown if cells.breakdown.axes else None
-        return Target(
+        target = Target(
             name.text, statistic, of, values, grounds, unit, among, breakdown, standard, 0.5 if level is None else level
         )
+        return target if self._is_kept(section, target) else None
+
+    def _is_kept(self, section: Section, target: Target) -> bool:
+        about = frozenset[str]().union(*(one.reads for one in target.of))
+        gone = sorted(target.reads - self.kept)
+        if gone or not about:
+            what = f"'{gone[0]}' is not" if gone else "nothing is"
+            self.notebook.add(
+                section.get(target.statistic.value) or section.mapping,
+                f"{section.what}: a target is about what is kept; {what}.",
+                "Give the helper 'role: truth', or state the target of a variable in the data.",
+            )
+        return bool(about) and not gone
+
+    def _among(self, section: Section) -> Expression | None:
+        among = bind(section.get("among"), f"{section.what}: 'among'", self.scope, self.notebook)
+        if among is None or among.type.kind == "condition":
+            return among
+        self.notebook.add(
+            section.get("among") or section.mapping,
+            f"{section.what}: 'among' is a condition; this is {among.type}.",
+            "Compare it with something: age >= 20",
+        )
+        return None
 
     def published(self, value: Value, statistic: Statistic, what: str) -> Published | None:
         """Return a value such as ``15.8%``, ``15.8% ± 1.2%`` or ``122 (120 to 124)``."""
         match = _PUBLISHED.fullmatch(value.text) if isinstance(value, Scalar) else None
-        if match is None:
+        if match is None or not math.isfinite(float(match["value"])):
             self.notebook.add(
                 value, f"{what}: this is no published value.", "Write 15.8%, 15.8% ± 1.2% or 122 (120 to 124)."
             )
@@ -113,28 +147,42 @@ class TargetReader:
         members = section.texts("members")
         logarithmic = section.texts("logarithmic")
         by = section.get("by")
-        where = bind(section.get("among"), f"{section.what}: 'among'", self.scope, self.notebook)
+        where = self._among(section)
         grounds = self.grounds(section, name.text)
         names = tuple(member.text for member in members)
+        if len(names) < 2:
+            self.notebook.add(
+                section.get("members") or section.mapping,
+                f"{section.what} has fewer than two 'members'.",
+                "Write: members: [sbp, dbp]",
+            )
         for member in (*members, *logarithmic):
             if member.text not in drawn or (member in logarithmic and member.text not in names):
                 self.notebook.add(member, f"'{member.text}' is no member that is drawn.", closest(member.text, drawn))
         levels: tuple[str, ...] = ("",)
-        if isinstance(by, Scalar):
-            found = self.scope.names.get(by.text)
+        if by is not None:
+            found = self.scope.names.get(by.text) if isinstance(by, Scalar) else None
             levels = found.levels if found is not None and found.levels else ()
             if not levels:
                 self.notebook.add(
                     by,
                     f"{section.what}: 'by' names a category.",
-                    closest(by.text, [key for key, one in self.scope.names.items() if one.levels]),
+                    closest(flatten(by), [key for key, one in self.scope.names.items() if one.levels]),
                 )
         value = section.need("correlations", "[{pair: [sbp, dbp], value: 0.55}]")
         items = value.items if isinstance(value, Sequence) else ()
+        if value is not None and not isinstance(value, Sequence):
+            self.notebook.add(value, f"{section.what}: 'correlations' is a list.", "Begin each with '- '.")
         section.close()
         if grounds is None:
             return None
         correlations = [self._correlation(item, names, levels, grounds, section.what, claim) for item in items]
+        found_pairs = [frozenset(one.pair) for one in correlations if one is not None]
+        for one, item in zip(correlations, items, strict=True):
+            if one is not None and found_pairs.count(frozenset(one.pair)) > 1:
+                self.notebook.add(
+                    item, f"The pair {' and '.join(one.pair)} stands twice.", "Write one correlation for each pair."
+                )
         return Dependence(
             name.text,
             names,
@@ -146,7 +194,7 @@ class TargetReader:
         )
 
     def calibration(
-        self, item: Value, parameters: Mapping[str, Parameter], targets: Mapping[str, Target]
+        self, item: Value, parameters: Mapping[str, Parameter], targets: Mapping[str, Target | None]
     ) -> Calibration | None:
         """Return which parameters are solved for which targets."""
         section = self._section(item, "A calibration", "- {free: [...], to: [...]}")
@@ -211,7 +259,7 @@ class TargetReader:
             return read_cells(values, by, self.scope.names, self.notebook, partial=True)
         return Cells(Breakdown(()), (value,))
 
-    def _standard(self, section: Section, standards: Mapping[str, Standard]) -> Standard | None:
+    def _standard(self, section: Section, standards: Mapping[str, Standard | None]) -> Standard | None:
         name = section.get("standard")
         if not isinstance(name, Scalar):
             return None
@@ -248,7 +296,8 @@ class TargetReader:
             self.notebook.add(item, f"{what}: a correlation is between two members.", "Write: pair: [sbp, dbp]")
             return None
         values = [one for one in ([common] * len(levels) if common is not None else each) if one is not None]
-        if len(values) != len(levels) or any(not -0.99 <= one <= 0.99 for one in values):
+        twice = common is not None and any(one is not None for one in each)
+        if twice or len(values) != len(levels) or any(not -0.99 <= one <= 0.99 for one in values):
             self.notebook.add(
                 item,
                 f"{what}: a correlation has one value, or one for each of {', '.join(levels) or 'the levels'}, between -0.99 and 0.99.",

@@ -64,10 +64,14 @@ def factor(from_unit: str, to_unit: str, substance: str | None = None) -> float:
     if check_unit(from_unit) == check_unit(to_unit):
         return 1.0
     source, target = quantity(from_unit), quantity(to_unit)
+    if {from_unit, to_unit} == {"mmol/mol", "%"}:
+        raise UnitError(
+            "Between mmol/mol and % of HbA1c lies an offset: NGSP = 0.09148 x IFCC + 2.152; convert it first."
+        )
     if "[temperature]" in source.dimensionality:
         raise UnitError(f"Between '{from_unit}' and '{to_unit}' lies an offset, not a factor.")
-    if source.dimensionality == target.dimensionality and source.units != target.units:
-        _refuse_arbitrary(from_unit, to_unit)
+    if _arbitrary(from_unit) != _arbitrary(to_unit):
+        raise UnitError(f"An arbitrary unit is only itself: nothing converts '{from_unit}' to '{to_unit}'.")
     if source.dimensionality == target.dimensionality:
         return float(source.to(target.units).magnitude / target.magnitude)
     per_mole = _molar_mass(substance, source)
@@ -91,14 +95,14 @@ def quantity(unit: str) -> Quantity[Any]:
         found = _registry().from_ucum(unit)
     except Exception:  # noqa: BLE001 - a valid unit that the registry has no quantity for, such as [pH]
         found = None
-    plain: Quantity[Any] = _registry().Quantity(1, "dimensionless")
+    # Quantities only meet within one registry, and the library keeps one of its own.
+    plain: Quantity[Any] = _registry().from_ucum("g")._REGISTRY.Quantity(1, "dimensionless")
     return found if hasattr(found, "dimensionality") else plain
 
 
-def _refuse_arbitrary(from_unit: str, to_unit: str) -> None:
-    for unit in (from_unit, to_unit):
-        if "[IU]" in unit or "[iU]" in unit or "[pH]" in unit or "{score}" in unit:
-            raise UnitError(f"'{unit}' is an arbitrary unit: nothing converts '{from_unit}' to '{to_unit}'.")
+def _arbitrary(unit: str) -> set[str]:
+    """Return which units defined by a procedure a unit is made of."""
+    return {one for one in ("[IU]", "[pH]", "{score}") if one in unit.replace("[iU]", "[IU]")}
 
 
 def _molar_mass(substance: str | None, like: Quantity[Any]) -> Quantity[Any] | None:
@@ -106,7 +110,6 @@ def _molar_mass(substance: str | None, like: Quantity[Any]) -> Quantity[Any] | N
         return None
     if substance not in MOLAR_MASS:
         raise UnitError(f"No molar mass is known for '{substance}'. Known: {', '.join(MOLAR_MASS)}.")
-    # Quantities only multiply within one registry, and the library keeps one of its own.
     per_mole: Quantity[Any] = like._REGISTRY.Quantity(MOLAR_MASS[substance], "gram/mole")
     return per_mole
 

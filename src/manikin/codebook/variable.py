@@ -119,9 +119,9 @@ class Variable:
 
     def __post_init__(self) -> None:
         """Refuse a meaning that contradicts itself."""
-        if self.kind is Kind.QUANTITY:
+        if self.kind is Kind.QUANTITY or (self.kind is Kind.COUNT and self.unit):
             check_unit(self.unit)
-        elif self.unit and self.kind is not Kind.COUNT:
+        elif self.unit:
             raise UnitError(f"A {self.kind} has no unit; '{self.unit}' was given.")
         if self.kind is Kind.CATEGORY and len(set(self.levels)) < max(2, len(self.levels)):
             raise ValueError("A category needs two values or more, each named once.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class Cohort:
     def rows(self, name: str) -> int:
         """Return how many rows a table has."""
         return sum(
-            part.num_rows if isinstance(part, pa.Table) else pq.read_metadata(part).num_rows
+            part.num_rows if isinstance(part, pa.Table) else _parquet(part, lambda file: file.metadata.num_rows)
             for part in self.parts[name]
         )
 
@@ -121,4 +121,9 @@ def _columns(part: Path | pa.Table, names: list[str]) -> dict[str, pa.ChunkedArr
 def _read(part: Path | pa.Table, columns: list[str] | None) -> pa.Table:
     if isinstance(part, pa.Table):
         return part if columns is None else part.select(columns)
-    return pq.ParquetFile(part).read(columns)
+    return _parquet(part, lambda file: file.read(columns))
+
+
+def _parquet(path: Path, take: Callable[[pq.ParquetFile], Any]) -> Any:
+    with path.open("rb") as file:
+        return take(pq.ParquetFile(file))

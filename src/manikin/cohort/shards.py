@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -35,21 +35,22 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to write: how many patients into which tables, and where each table's folder stands."""
+    """What to write: how many patients into which tables, where each table's folder stands, and how large a shard is."""
 
     sampler: Sampler
     patients: int
     tables: tuple[str, ...]
     folders: dict[str, Path]
+    shard_patients: int = SHARD_PATIENTS
 
     @property
     def shards(self) -> range:
         """The numbers of the shards."""
-        return range(-(-self.patients // SHARD_PATIENTS))
+        return range(-(-self.patients // self.shard_patients))
 
     def ordinals(self, shard: int) -> range:
         """Return the patients of a shard."""
-        return range(shard * SHARD_PATIENTS, min((shard + 1) * SHARD_PATIENTS, self.patients))
+        return range(shard * self.shard_patients, min((shard + 1) * self.shard_patients, self.patients))
 
     def file(self, table: str, shard: int) -> Path:
         """Return where a table's part of a shard stands."""
@@ -94,7 +95,7 @@ def _finished(plan: Plan, missing: list[int], jobs: int) -> Iterator[int]:
     for shard in missing:
         waiting.put(shard)
     ready: SimpleQueue[int | BaseException] = SimpleQueue()
-    with ThreadPoolExecutor(jobs) as threads, _ending() as running:
+    with ThreadPoolExecutor(jobs) as threads, _ending(waiting) as running:
         for _ in range(jobs):
             threads.submit(_employ, plan, waiting, ready, running)
         for _ in missing:
@@ -105,12 +106,14 @@ def _finished(plan: Plan, missing: list[int], jobs: int) -> Iterator[int]:
 
 
 @contextmanager
-def _ending() -> Iterator[list[subprocess.Popen[bytes]]]:
+def _ending(waiting: SimpleQueue[int]) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Hold the workers, and end those that still run when the body is left, by an error or by Ctrl-C."""
     running: list[subprocess.Popen[bytes]] = []
     try:
         yield running
     finally:
+        while not waiting.empty():
+            waiting.get()
         for worker in running:
             worker.kill()
 
@@ -123,57 +126,46 @@ def _employ(
 ) -> None:
     """Feed one worker with shards until none waits."""
     try:
-        worker = subprocess.Popen(
-            [sys.executable, "-c", "from manikin.cohort.shards import work; work()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        running.append(worker)
-        assert worker.stdin is not None
-        assert worker.stdout is not None
-        pickle.dump(plan, worker.stdin)
-        while True:
-            try:
+        with subprocess.Popen(_worker(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+            running.append(worker)
+            assert worker.stdin is not None
+            assert worker.stdout is not None
+            pickle.dump(plan, worker.stdin)
+            while True:
                 shard = waiting.get_nowait()
-            except Empty:
-                break
-            _ask(worker.stdin, shard)
-            ready.put(_answer(worker.stdout, shard))
-        _ask(worker.stdin, -1)
-        worker.wait()
+                worker.stdin.write(f"{shard}\n".encode())
+                worker.stdin.flush()
+                error = pickle.load(worker.stdout)
+                ready.put(error or shard)
+    except Empty:
+        return
+    except (BrokenPipeError, EOFError, pickle.UnpicklingError):
+        ready.put(ManikinError("A process that makes shards was ended. Run the same command again: it resumes."))
     except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, which raises it
         ready.put(error)
 
 
-def _ask(pipe: IO[bytes], shard: int) -> None:
-    pipe.write(f"{shard}\n".encode())
-    pipe.flush()
-
-
-def _answer(pipe: IO[bytes], shard: int) -> int | BaseException:
-    try:
-        answer = pickle.load(pipe)
-    except EOFError:
-        return ManikinError(f"The process that made shard {shard} was ended. Run the same command again: it resumes.")
-    return (
-        shard
-        if answer is None
-        else ManikinError(f"Shard {shard} could not be made: {answer}")
-        if not isinstance(answer, BaseException)
-        else answer
-    )
+def _worker() -> list[str]:
+    # Imports from where this process does, and not from whatever lies in the current folder.
+    return [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path[:] = {sys.path}; from manikin.cohort.shards import work; work()",
+    ]
 
 
 def work() -> None:
     """Write the shards whose numbers arrive on standard input; what a worker process runs."""
+    # Ctrl-C reaches the whole group, and is the parent's to answer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     plan: Plan = pickle.load(sys.stdin.buffer)
     # Whatever a library prints must not be taken for an answer.
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
-    for line in sys.stdin.buffer:
-        if line.strip() == b"-1":
-            return
+    waiting: SimpleQueue[int] = SimpleQueue()
+    threading.Thread(target=_listen, args=(waiting,), daemon=True).start()
+    while True:
         try:
-            plan.write(int(line))
+            plan.write(waiting.get())
             answer: BaseException | None = None
         except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
             answer = error
@@ -181,18 +173,27 @@ def work() -> None:
         answers.flush()
 
 
+def _listen(waiting: SimpleQueue[int]) -> None:
+    """Hear of shards, and end this process the moment its parent is done or gone, even in the midst of a shard."""
+    for line in sys.stdin.buffer:
+        waiting.put(int(line))
+    os._exit(0)
+
+
 def _write_whole(table: pa.Table, path: Path) -> None:
     unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     plain = [column for column in table.column_names if pa.types.is_string(table.schema.field(column).type)]
     delta = [column for column in table.column_names if pa.types.is_temporal(table.schema.field(column).type)]
     dictionary = [column for column in table.column_names if column not in {*plain, *delta}]
-    pq.write_table(
-        table,
-        unfinished,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=dictionary,
-        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-        write_statistics=True,
-    )
+    # Through a file of ours: Arrow takes some names for addresses, and can't write others.
+    with unfinished.open("wb") as file:
+        pq.write_table(
+            table,
+            file,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=dictionary,
+            column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+            write_statistics=True,
+        )
     os.replace(unfinished, path)

@@ -112,10 +112,8 @@ class _People:
                 ),
                 "code": _dictionary(which.astype(np.int16), [_code(field.variable) for field in fields]),
                 "number": pa.array(number, mask=np.isnan(number)),
-                "text": pa.DictionaryArray.from_arrays(
-                    pa.array(text_code, mask=text_code < 0), pa.array(texts, pa.string())
-                ),
-                "unit": _dictionary(which.astype(np.int16), [field.variable.unit or None for field in fields]),
+                "text": _dictionary(text_code, [*texts, ""]),
+                "unit": _dictionary(which.astype(np.int16), [field.variable.unit for field in fields]),
             }
         )
 
@@ -134,7 +132,8 @@ class _People:
         absent = {Kind.CONDITION: 0, Kind.CATEGORY: -1}
         kind = field.variable.kind
         there = values != absent[kind] if kind in absent else ~np.isnan(values)
-        return there & np.asarray(self.columns[observed(field.variable.name)]) if field.masked else there
+        seen = np.asarray(self.columns[observed(field.variable.name)]) if field.masked else True
+        return np.asarray(there & seen, np.bool_)
 
     def _numbers(self, field: Field) -> Floats:
         return np.asarray(self.columns[field.variable.name]) if field.variable.numeric else np.full(self.count, np.nan)
@@ -185,8 +184,14 @@ def _array(variable: Variable, values: Any, hidden: Any = None) -> pa.Array:
     return pa.array(np.asarray(values, np.float64), mask=mask if mask.any() else None)
 
 
-def _dictionary(codes: Any, values: list[Any]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(values, pa.string()))
+def _dictionary(codes: Any, values: list[str]) -> pa.DictionaryArray:
+    """Return text by its number; an empty text is no value.
+
+    Each text stands in the dictionary once: where one stands twice, Arrow pads a Parquet file with stray memory.
+    """
+    distinct = list(dict.fromkeys(value for value in values if value))
+    places = np.array([distinct.index(value) if value else -1 for value in values], np.int16)[codes]
+    return pa.DictionaryArray.from_arrays(pa.array(places, mask=places < 0), pa.array(distinct, pa.string()))
 
 
 def _code(variable: Variable) -> str:

@@ -21,8 +21,9 @@ from manikin.streams import Floats, Ordinals, Seed
 # A candidate of a round never shares an address with one of another round.
 _ATTEMPTS_PER_ROUND = 1 << 16
 _ROUNDS = 64
-# After so many candidates with none accepted, nobody is taken to fit.
-_HOPELESS = 2_000_000
+# Of whom fewer fit, the candidates of a round might not hold one for every patient: tried on a pilot.
+_RAREST = 1 / 4096
+_PILOT = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class KnowledgeSampler:
         needed = self.program.needed_for(self.selection.reads)
         if not needed:
             return {}
+        if self._fitting < _RAREST:
+            raise RequestError(self._too_rare(f"{self._fitting * _PILOT:.0f} of {_PILOT:,} candidates"))
         accepted: dict[str, Any] = {}
         pending = np.arange(len(ordinals))
         for attempt in range(_ATTEMPTS_PER_ROUND):
@@ -107,11 +110,18 @@ class KnowledgeSampler:
             pending = pending[~taken]
             if not pending.size:
                 return accepted
-            if pending.size == len(ordinals) and (attempt + 1) * pending.size >= _HOPELESS:
-                break
-        raise RequestError(
-            f"Hardly anybody fits what is given ({self.given or self.oversample}): {(attempt + 1) * len(ordinals):,} candidates were not enough. Ask for less."
-        )
+        raise RequestError(self._too_rare(f"none of a patient's {_ATTEMPTS_PER_ROUND:,} candidates"))
+
+    @cached_property
+    def _fitting(self) -> float:
+        """The share of a pilot's candidates who would be accepted."""
+        needed = self.program.needed_for(self.selection.reads)
+        columns = self._candidates(needed, np.arange(_PILOT), 0)
+        return float(np.mean(np.broadcast_to(self.selection.acceptance(columns), (_PILOT,))))
+
+    def _too_rare(self, found: str) -> str:
+        wish = "; ".join(filter(None, (self.given, self.oversample)))
+        return f"Hardly anybody fits what is asked for ({wish}): {found}. Ask for less."
 
     def _candidates(self, needed: tuple[str, ...], ordinals: Ordinals, attempt: int) -> dict[str, Any]:
         return self.program.sample(

@@ -69,10 +69,8 @@ def select(model: ClinicalModel, given: str = "", oversample: str = "") -> Selec
         span = _root_span(model, match["name"], match["value"]) if match else None
         if match and span is not None and match["name"] not in clamps:
             clamps[match["name"]] = span
-        else:
-            conditions.append(
-                _bind(scope, _condition(model, match["name"], match["value"]) if match else fact, "--given")
-            )
+        # A clamped draw meets it almost always: not where the range lies outside the distribution, or between two steps.
+        conditions.append(_bind(scope, _condition(model, match["name"], match["value"]) if match else fact, "--given"))
     strata = tuple(
         _stratum(model, scope, text) for text in filter(None, (part.strip() for part in oversample.split(";")))
     )
@@ -112,7 +110,9 @@ def _root_span(model: ClinicalModel, name: str, value: str) -> Range | None:
     if match is None or not (match["low"] or match["high"]) or not match["dots"]:
         return None
     low, high = float(match["low"] or -np.inf), float(match["high"] or np.inf)
-    return Range(low, high) if low <= high else None
+    # What is reported as the lowest value in range was drawn up to half a step below it.
+    half = (meaning.precision or 0.0) / 2 if meaning.kind is Kind.QUANTITY else 0.0
+    return Range(low - half, high + half) if low <= high else None
 
 
 def _condition(model: ClinicalModel, name: str, value: str) -> str:

@@ -16,7 +16,7 @@ from manikin.appraisal import Finding, Measure
 from manikin.clinic import correlation
 from manikin.codebook import Kind
 from manikin.cohort import Cohort
-from manikin.errors import MissingExtraError
+from manikin.errors import MissingExtraError, RealDataError
 from manikin.real_data.mapping import RecordMapping, read_mapping
 from manikin.real_data.records import Sample, compared, read_records
 from manikin.streams import Floats, Seed
@@ -29,7 +29,14 @@ _SEED = Seed(20_230_701)
 
 
 def comparison(records: Path, mapping: Path) -> Callable[[Cohort], Finding]:
-    """Return a function that compares a cohort with the records in a file."""
+    """Return a function that compares a cohort with the records in a file.
+
+    Raises:
+        RealDataError: There is no such file; told before a cohort is made.
+    """
+    for path in (records, mapping):
+        if not path.exists():
+            raise RealDataError(f"{path} is not there.")
 
     def compare(cohort: Cohort) -> Finding:
         wanted = read_mapping(mapping, cohort.layout)

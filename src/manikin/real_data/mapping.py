@@ -16,6 +16,9 @@ from manikin.codebook import Kind, Variable, check_unit, factor
 from manikin.cohort import Layout
 from manikin.errors import MappingError, UnitError, closest
 
+# How a mapping says that a written value stands for none.
+MISSING = "missing"
+
 
 @dataclass(frozen=True)
 class MappedColumn:
@@ -116,9 +119,11 @@ def _levels(variable: Variable, section: Section) -> dict[str, str] | None:
     known = variable.levels or ("yes", "no")
     levels = {}
     for key, item in value.entries:
-        if not isinstance(item, Scalar) or item.text not in known:
+        if not isinstance(item, Scalar) or item.text not in (*known, MISSING):
             section.notebook.add(
-                item, f"{section.what}: this is no value of '{variable.name}'.", f"Possible: {', '.join(known)}."
+                item,
+                f"{section.what}: this is no value of '{variable.name}'.",
+                f"Possible: {', '.join((*known, MISSING))}.",
             )
         else:
             levels[key.text] = item.text

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from manikin.codebook import Kind, snap
-from manikin.errors import RealDataError, closest
-from manikin.real_data.mapping import MappedColumn, RecordMapping
+from manikin.errors import RealDataError
+from manikin.real_data.mapping import MISSING, MappedColumn, RecordMapping
 from manikin.streams import Floats
 
 
@@ -90,13 +90,18 @@ def _for_expression(values: Floats, mapping: RecordMapping, name: str) -> Any:
 def _table(path: Path, columns: list[str]) -> pa.Table:
     try:
         table = csv.read_csv(path) if path.suffix.lower() == ".csv" else pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException):
+        # The library's own words quote the row.
         raise RealDataError(
             f"{path} can't be read as {'CSV' if path.suffix.lower() == '.csv' else 'Parquet'}."
-        ) from error
+        ) from None
     for name in columns:
-        if name not in table.column_names:
-            raise RealDataError(f"{path} has no column '{name}'. {closest(name, table.column_names)}")
+        # The names that are there stay unsaid: in a file without a header they are somebody's values.
+        if table.column_names.count(name) != 1:
+            found = "more than one column" if name in table.column_names else "no column"
+            raise RealDataError(
+                f"{path} has {found} '{name}'. Its first line names each column once, as the mapping does."
+            )
     if table.num_rows == 0:
         raise RealDataError(f"{path} holds no rows.")
     return table.select(columns)
@@ -107,22 +112,32 @@ def _values(table: pa.Table, column: MappedColumn) -> Floats:
         values, possible = _numbers(table, column.columns[0]) * column.scale, column.variable.possible
         # What can't be in a living person was not measured.
         return np.where((values < possible.low) | (values > possible.high), np.nan, values)
-    each = [table.column(name).cast(pa.string()) for name in column.columns]
+    each = [_texts(table, name) for name in column.columns]
     written = each[0] if len(each) == 1 else pc.binary_join_element_wise(*(pc.fill_null(one, "") for one in each), "/")
     known = column.variable.levels or ("no", "yes")
     codes = np.full(table.num_rows, np.nan)
+    named = np.zeros(table.num_rows, np.bool_)
     for value, level in column.levels.items():
-        codes[pc.fill_null(pc.equal(written, value), False).to_numpy(zero_copy_only=False)] = known.index(level)
+        mine = pc.fill_null(pc.equal(written, value), False).to_numpy(zero_copy_only=False)
+        named |= mine
+        codes[mine] = np.nan if level == MISSING else known.index(level)
     there = pc.greater(pc.utf8_length(pc.replace_substring(written, "/", "")), 0)
-    if np.isnan(codes[pc.fill_null(there, False).to_numpy(zero_copy_only=False)]).any():
+    if not named[pc.fill_null(there, False).to_numpy(zero_copy_only=False)].all():
         raise RealDataError(
             f"Column '{'/'.join(column.columns)}' holds values that the mapping of '{column.variable.name}' doesn't name."
         )
     return codes
 
 
+def _texts(table: pa.Table, column: str) -> pa.ChunkedArray:
+    try:
+        return table.column(column).cast(pa.string())
+    except pa.ArrowException:
+        raise RealDataError(f"Column '{column}' holds something other than text, numbers or yes and no.") from None
+
+
 def _numbers(table: pa.Table, column: str) -> Floats:
     try:
         return np.asarray(table.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
-    except pa.ArrowException as error:
-        raise RealDataError(f"Column '{column}' holds something other than numbers.") from error
+    except pa.ArrowException:
+        raise RealDataError(f"Column '{column}' holds something other than numbers.") from None

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from manikin.errors import ReleaseError
@@ -19,6 +19,14 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
+class Entry:
+    """What a file is, to the byte."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Difference:
     """A file that is not as the manifest says."""
 
@@ -27,21 +35,19 @@ class Difference:
 
     def __str__(self) -> str:
         """Return the difference as a line of text."""
-        return f"{self.file}: {self.what}"
+        name = self.file if self.file.isprintable() else ascii(self.file)
+        return f"{name}: {self.what}"
 
 
 def seal(folder: Path) -> None:
     """Write the manifest of everything in ``folder``."""
-    files = {
-        name: {"sha256": _digest(folder / name), "bytes": (folder / name).stat().st_size}
-        for name in sorted(_files(folder))
-    }
+    files = {name: asdict(_entry(folder / name)) for name in sorted(_files(folder))}
     text = json.dumps({"schema": SCHEMA, "files": files}, indent=1) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
-def read_manifest(folder: Path) -> dict[str, str]:
-    """Return the digest of each file by its name.
+def read_manifest(folder: Path) -> dict[str, Entry]:
+    """Return what each file is to be, by its name.
 
     Raises:
         ReleaseError: The folder is no release.
@@ -52,7 +58,7 @@ def read_manifest(folder: Path) -> dict[str, str]:
             raise ReleaseError(
                 f"The manifest is of the form '{stored['schema']}'; this version of manikin reads '{SCHEMA}'."
             )
-        return {str(name): str(entry["sha256"]) for name, entry in stored["files"].items()}
+        return {name: Entry(**entry) for name, entry in stored["files"].items()}
     except FileNotFoundError as error:
         raise ReleaseError(
             f"{folder} is no release: it has no {MANIFEST}. A run that was interrupted resumes with the same command."
@@ -65,9 +71,9 @@ def differences(folder: Path, progress: Progress = lambda _done, _total: None) -
     """Return what differs between a release and its manifest: changed, missing and added files, each named."""
     expected = read_manifest(folder)
     found = []
-    for number, (name, sha256) in enumerate(expected.items()):
+    for number, (name, entry) in enumerate(expected.items()):
         progress(number, len(expected))
-        what = _difference(folder, name, sha256)
+        what = _difference(folder, name, entry)
         if what:
             found.append(Difference(name, what))
     progress(len(expected), len(expected))
@@ -75,7 +81,7 @@ def differences(folder: Path, progress: Progress = lambda _done, _total: None) -
     return found
 
 
-def _difference(folder: Path, name: str, sha256: str) -> str:
+def _difference(folder: Path, name: str, expected: Entry) -> str:
     path = folder / name
     if os.path.isabs(name) or ".." in Path(name).parts or "\0" in name:
         return "lies outside the release"
@@ -84,13 +90,13 @@ def _difference(folder: Path, name: str, sha256: str) -> str:
     if not path.is_file():
         return "is missing"
     try:
-        return "" if _digest(path) == sha256 else "was changed"
+        return "" if _entry(path) == expected else "was changed"
     except OSError as error:
         return f"can't be read: {error.strerror}"
 
 
 def _files(folder: Path) -> set[str]:
-    return set(_walk(folder)) - {MANIFEST}
+    return set(_walk(folder)) - ({MANIFEST} if not (folder / MANIFEST).is_symlink() else set())
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -98,6 +104,10 @@ def _walk(folder: Path) -> Iterator[str]:
         links = [name for name in folders if (Path(root) / name).is_symlink()]
         for name in (*names, *links):
             yield (Path(root) / name).relative_to(folder).as_posix()
+
+
+def _entry(path: Path) -> Entry:
+    return Entry(_digest(path), path.stat().st_size)
 
 
 def _digest(path: Path) -> str:

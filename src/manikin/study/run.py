@@ -128,6 +128,7 @@ def _release(
         ]
         if failed:
             raise GateError(failed, str(set_aside(folder, out)))
+        _drop_unasked(folder, study)
         seal(folder)
     return Made(study, calibrated, _opened(study, calibrated, out), appraisal, out)
 
@@ -285,6 +286,10 @@ def _write_formats(folder: Path, study: Study, cohort: Cohort, progress: Progres
     for number, one in enumerate(study.formats):
         progress("writing formats", number, len(study.formats))
         FORMATS[one].write(cohort, folder / "data", folder / "truth")
+
+
+def _drop_unasked(folder: Path, study: Study) -> None:
+    """Remove the Parquet files in which the cohort was kept while it was made, where nobody asked for them."""
     if "parquet" not in study.formats:
         for name, place in _folders(study, folder).items():
             for part in place.glob("part-*.parquet"):

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from manikin.clinic import ClinicalModel, Intent, built_in, find_model
-from manikin.clinic.document import Mapping, Notebook, Scalar, Section, load, parse
+from manikin.clinic.document import Mapping, Notebook, Scalar, Section, load, parse, shortened
 from manikin.cohort import TABLES
 from manikin.errors import ModelError, RequestError, StudyError, closest
 from manikin.formats import FORMATS
@@ -186,14 +186,15 @@ def _number(section: Section, key: str, low: int, high: int, default: int) -> in
     if value is None:
         return default
     text = value.text if isinstance(value, Scalar) else ""
-    if not (text.isascii() and text.replace("_", "").isdigit() and low <= int(text) <= high):
+    digits = text.replace("_", "")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 20 and low <= int(digits) <= high):
         section.notebook.add(
             value,
-            f"'{key}' is a whole number from {low:,} to {high:,}; got '{text}'.",
+            f"'{key}' is a whole number from {low:,} to {high:,}; got '{shortened(text)}'.",
             f"Write, for example: {key}: {default}",
         )
         return default
-    return int(text)
+    return int(digits)
 
 
 def _choices(section: Section, key: str, known: Any, default: tuple[str, ...]) -> tuple[str, ...]:

@@ -179,8 +179,17 @@ def _sections(findings: Iterable[Finding]) -> list[Section]:
 
 
 def _plausibility(finding: Finding) -> dict[str, Any]:
-    """Return the rules, broken ones first."""
-    return {"rules": sorted(finding.measures, key=lambda rule: -rule.value)} if finding.measures else {}
+    """Return how many rules of each kind were kept, and the broken ones, most broken first."""
+    if not finding.measures:
+        return {}
+    groups = dict.fromkeys(rule.group or "Rules" for rule in finding.measures)
+    tally = [
+        (group, len(rules), sum(rule.value > 0 for rule in rules))
+        for group in groups
+        for rules in ([rule for rule in finding.measures if (rule.group or "Rules") == group],)
+    ]
+    broken = sorted((rule for rule in finding.measures if rule.value > 0), key=lambda rule: -rule.value)
+    return {"tally": tally, "rules": broken}
 
 
 def _targets(finding: Finding) -> dict[str, Any]:
