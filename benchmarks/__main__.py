@@ -1,0 +1,9 @@
+"""Runs every measurement, one after the other."""
+
+from __future__ import annotations
+
+from benchmarks import fidelity, footprint, resemblance, throughput
+
+for benchmark in (throughput, fidelity, resemblance, footprint):
+    print(f"\n{(benchmark.__doc__ or '').splitlines()[0]}")
+    benchmark.main()
