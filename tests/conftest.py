@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from toy import SHARD, TOY
 
 from manikin.clinic import Calibrated, ClinicalModel, calibrate, parse_model
 from manikin.cohort import Plan
 from manikin.generators import KnowledgeSampler
 from manikin.streams import Seed
 from manikin.study import Made, Study, changed, run
+from toy import SHARD, TOY
 
 # A machine that is busy must not fail a property.
 settings.register_profile("house", deadline=None)

@@ -53,7 +53,7 @@ variables:
 dependence:
   bp: {members: [sbp, dbp], by: sex, correlations: [{pair: [sbp, dbp], male: 0.53, female: 0.55}], source: book verified}
 constraints:
-  - {rule: dbp < sbp, source: house assumption}
+  - {rule: dbp + 15 < sbp, source: house assumption}
 targets:
   ill adults: {share: ill, value: "15.8% ± 1%", source: book verified}
   mean sbp: {mean: sbp, by: sex, values: {female: 121, male: "124 (122 to 126)"}, source: book recalled}

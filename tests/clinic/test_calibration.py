@@ -112,10 +112,12 @@ def test_calibration_is_deterministic() -> None:
     assert all(np.array_equal(one.program.latent[name], other.program.latent[name]) for name in one.program.latent)
 
 
-def test_progress_is_told() -> None:
-    told: list[str] = []
-    calibrate(parse_model(TEXT), told.append)
-    assert told[0] == "calibrating, round 1"
+def test_progress_is_told_step_by_step_and_never_runs_backward() -> None:
+    told: list[tuple[str, int, int]] = []
+    calibrate(parse_model(TEXT), lambda step, done, total: told.append((step, done, total)))
+    assert told
+    assert all(step == "calibrating" and 0 <= done <= total for step, done, total in told)
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
 
 
 # --- correlations -----------------------------------------------------------------------------------------------------

@@ -112,6 +112,13 @@ def test_whole_numbers_are_exactly_those_of_scipy(one: Spelling) -> None:
         assert draw.cdf(value + 0.5) == pytest.approx(one.reference.cdf(value + 0.5), rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize("one", WHOLE, ids=named)
+def test_a_position_exactly_at_a_step_belongs_to_the_step_below(one: Spelling) -> None:
+    draw = drawn(one.name, **one.parameters)
+    values = np.arange(one.reference.ppf(1e-6), one.reference.ppf(0.999) + 1)
+    assert np.array_equal(at(draw, np.array([draw.cdf(value) for value in values])), values)
+
+
 @pytest.mark.parametrize(
     ("name", "parameters", "reach"),
     [

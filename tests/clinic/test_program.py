@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from small_model import TEXT, edited
 
 from manikin.clinic import ClinicalModel, Program, compile_model, parse_model
+from manikin.clinic.tables import Axis, Breakdown
 from manikin.codebook import Range
 from manikin.streams import Floats, Seed
 
@@ -221,6 +222,13 @@ def test_a_table_by_a_category_that_some_lack_is_the_same_every_time() -> None:
     one, other = sampled(model), sampled(model)
     assert all(same(one[name], other[name]) for name in model.variables)
     assert np.isfinite(one["weight"]).all()
+
+
+def test_who_lacks_the_category_of_a_table_reads_its_first_level_and_never_what_memory_held() -> None:
+    table = Breakdown((Axis("sex", ("female", "male")),))
+    columns = {"sex": np.array([-1, 0, 1, -1], np.int8)}
+    assert table.gather([1.0, 2.0], columns).tolist() == [1, 1, 2, 1]
+    assert table.gather([np.full(4, 1.0), np.full(4, 2.0)], columns).tolist() == [1, 1, 2, 1]
 
 
 def test_bands_outside_a_table_read_the_nearest_and_smooth_ones_run_straight_between_middles() -> None:

@@ -17,7 +17,7 @@ KNOWN = sorted(units._known())
 
 
 def test_every_unit_of_the_library_is_ucum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "_known", lambda: frozenset())
+    monkeypatch.setattr(units, "_known", frozenset)
     used = {one.meaning.unit for name in built_in() for one in find_model(name).variables.values() if one.meaning.unit}
     assert len(used) > 5
     for unit in used:
@@ -26,7 +26,7 @@ def test_every_unit_of_the_library_is_ucum(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("unit", KNOWN)
 def test_every_unit_that_is_taken_as_known_parses(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "_known", lambda: frozenset())
+    monkeypatch.setattr(units, "_known", frozenset)
     assert check_unit(unit) == unit
 
 
@@ -72,7 +72,11 @@ def test_every_substance_has_a_published_conversion_beside_it() -> None:
 
 
 @settings(max_examples=20)
-@given(st.sampled_from(sorted(MOLAR_MASS)), st.sampled_from(["mg/dL", "g/L", "ug/mL"]), st.sampled_from(["mmol/L", "umol/L", "nmol/mL"]))
+@given(
+    st.sampled_from(sorted(MOLAR_MASS)),
+    st.sampled_from(["mg/dL", "g/L", "ug/mL"]),
+    st.sampled_from(["mmol/L", "umol/L", "nmol/mL"]),
+)
 def test_there_and_back_changes_nothing(substance: str, mass: str, amount: str) -> None:
     there, back = factor(mass, amount, substance), factor(amount, mass, substance)
     assert math.isclose(there * back, 1, rel_tol=1e-12)

@@ -71,7 +71,9 @@ def test_decimals_are_as_many_as_the_step_needs(step: float | None, digits: int)
         ({"kind": Kind.QUANTITY, "unit": "1", "possible": Range(0, 5), "usual": Range(1, 6)}, ValueError, "within"),
     ],
 )
-def test_a_meaning_that_contradicts_itself_is_refused(options: dict[str, Any], error: type[Exception], why: str) -> None:
+def test_a_meaning_that_contradicts_itself_is_refused(
+    options: dict[str, Any], error: type[Exception], why: str
+) -> None:
     with pytest.raises(error, match=why):
         Variable("x", **options)
 

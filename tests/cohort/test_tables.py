@@ -34,7 +34,9 @@ def test_a_birth_date_agrees_with_the_age_in_completed_years(index: date, age: i
     assert age_by_calendar(born, index) == age
 
 
-@pytest.mark.parametrize("index", [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1), date(2025, 2, 28), date(2025, 3, 1)])
+@pytest.mark.parametrize(
+    "index", [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1), date(2025, 2, 28), date(2025, 3, 1)]
+)
 @pytest.mark.parametrize("age", [1, 3, 4, 24, 100, 124])
 def test_a_birth_date_agrees_with_the_age_around_leap_days(index: date, age: int) -> None:
     uniform = (np.arange(365) + 0.5) / 365
@@ -68,7 +70,14 @@ def test_patients_have_one_row_and_one_encounter_each(made: Made) -> None:
     assert all(home[event["encounter_id"]] == event["patient_id"] for event in events)
 
 
-CODES = {"sbp": "loinc:8480-6", "hba1c": "loinc:4548-4", "smoking": "loinc:72166-2", "vaping": "loinc:104556-6", "ill": "snomed:73211009", "statin": "rxnorm:83367"}
+CODES = {
+    "sbp": "loinc:8480-6",
+    "hba1c": "loinc:4548-4",
+    "smoking": "loinc:72166-2",
+    "vaping": "loinc:104556-6",
+    "ill": "snomed:73211009",
+    "statin": "rxnorm:83367",
+}
 
 
 @pytest.mark.parametrize("name", CODES)
@@ -87,7 +96,14 @@ def test_events_are_what_is_recorded_in_the_analysis_table(made: Made, name: str
 def test_events_hold_nothing_but_what_has_a_code(made: Made) -> None:
     events = made.table("events")
     assert set(pc.unique(events.column("code").cast(pa.string())).to_pylist()) == set(CODES.values())
-    kinds = set(zip(events.column("code").to_pylist(), events.column("kind").to_pylist(), events.column("unit").to_pylist(), strict=True))
+    kinds = set(
+        zip(
+            events.column("code").to_pylist(),
+            events.column("kind").to_pylist(),
+            events.column("unit").to_pylist(),
+            strict=True,
+        )
+    )
     assert kinds == {
         ("loinc:8480-6", "observation", "mm[Hg]"),
         ("loinc:4548-4", "observation", "%"),
@@ -110,7 +126,9 @@ def test_no_text_stands_twice_in_a_dictionary(made: Made) -> None:
 
 
 def test_events_and_encounters_happen_on_the_index_date(made: Made) -> None:
-    index = dict(zip(*(made.table("analysis").column(name).to_pylist() for name in ("patient_id", "index_date")), strict=True))
+    index = dict(
+        zip(*(made.table("analysis").column(name).to_pylist() for name in ("patient_id", "index_date")), strict=True)
+    )
     for name, column in (("events", "time"), ("encounters", "start"), ("encounters", "end")):
         table = made.table(name)
         for who, when in zip(table.column("patient_id").to_pylist(), table.column(column).to_pylist(), strict=True):

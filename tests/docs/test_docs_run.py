@@ -17,11 +17,13 @@ _COMMAND = re.compile(r"^\$? ?(manikin .*)$", re.MULTILINE)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if _PYTHON.search(page.read_text())], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if _PYTHON.search(page.read_text())], ids=lambda page: page.name
+)
 def test_python_examples_run_in_the_order_in_which_a_reader_meets_them(page, capsys):
     names = {}
     for code in _PYTHON.findall(page.read_text()):
-        exec(compile(code, page.name, "exec"), names)  # noqa: S102 - our own examples
+        exec(compile(code, page.name, "exec"), names)
     capsys.readouterr()
 
 
@@ -55,6 +57,8 @@ def test_links_between_pages_lead_somewhere():
 def test_every_rule_and_setting_of_the_model_language_is_documented():
     page = (ROOT / "docs" / "model-language.md").read_text()
     source = "".join(path.read_text() for path in (ROOT / "src/manikin/clinic").glob("*reader.py"))
-    asked = set(re.findall(r'\.(?:get|need|text|texts|number|flag|sections|entries|needed_text|choice)\("([a-z-]+)"', source))
+    asked = set(
+        re.findall(r'\.(?:get|need|text|texts|number|flag|sections|entries|needed_text|choice)\("([a-z-]+)"', source)
+    )
     missing = {key for key in asked if f"{key}:" not in page and f"`{key}`" not in page}
     assert not missing

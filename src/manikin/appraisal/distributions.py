@@ -51,9 +51,7 @@ def missingness(subject: Subject) -> Finding:
     gaps = sum(share > 0 for share in shares.values())
     measures = tuple(Measure(titles[name], share, unit="share") for name, share in shares.items())
     answer = (
-        f"{gaps} of {len(names)} variables have patients without a value, by design."
-        if gaps
-        else "Nothing is missing."
+        f"{gaps} of {len(names)} variables have patients without a value, by design." if gaps else "Nothing is missing."
     )
     return Finding("missingness", "What is missing?", answer, None, measures, {"variables": drawn})
 

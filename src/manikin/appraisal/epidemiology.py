@@ -84,7 +84,13 @@ def _by_chance(share: float, found: Estimate) -> float:
 def _spoken(label: str) -> str:
     """Return a cell's label as a person says it: ``male, 60..`` as male, 60 and over."""
     words = [
-        f"{low} to {high}" if low and high else f"{low} and over" if low else f"up to {high}" if dots else part.replace("_", " ")
+        f"{low} to {high}"
+        if low and high
+        else f"{low} and over"
+        if low
+        else f"up to {high}"
+        if dots
+        else part.replace("_", " ")
         for part in label.split(", ")
         for low, dots, high in (part.partition("..") if ".." in part else ("", "", ""),)
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,12 @@ SEED = Seed(20_230_701)
 # A parameter is snapped to this step, so that a lock says it in full and other processors read the same.
 PARAMETER_STEP = 1e-6
 _SWEEPS, _STEPS = 4, 8
-# Parts of a target's half-width: good enough to stop, and so far outside that the target was not reached.
-_CLOSE, _MISSED = 0.25, 1.0
+# Parts of a target's half-width: met, so that what was solved before is left alone; good enough to stop solving; and so
+# far outside that the target was not reached.
+_MET, _CLOSE, _MISSED = 0.75, 0.25, 1.0
 _CORRELATION_CLOSE = 0.01
 
-Progress = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Calibrated:
     repaired: Mapping[str, float]
 
 
-def calibrate(model: ClinicalModel, progress: Progress = lambda _: None) -> Calibrated:
+def calibrate(model: ClinicalModel, progress: Progress = lambda _step, _done, _total: None) -> Calibrated:
     """Return the compiled model with its free parameters solved.
 
     Raises:
@@ -62,11 +64,14 @@ def calibrate(model: ClinicalModel, progress: Progress = lambda _: None) -> Cali
             and which parameter stopped at its bound.
     """
     solver = _Solver(model)
-    for sweep in range(_SWEEPS):
-        progress(f"calibrating, round {sweep + 1}")
-        moved = [solver.correct(group) for group in model.dependences]
-        moved += [solver.solve(calibration) for calibration in model.calibrations]
-        if not any(moved):
+    steps = [partial(solver.correct, group) for group in model.dependences]
+    steps += [partial(solver.solve, calibration) for calibration in model.calibrations]
+    settled = 0
+    for number in range(_SWEEPS * len(steps)):
+        progress("calibrating", number, _SWEEPS * len(steps))
+        # A step that moved something has settled itself and unsettled all others.
+        settled = 1 if steps[number % len(steps)]() else settled + 1
+        if settled == len(steps):
             break
     misses = solver.misses()
     if misses:
@@ -124,6 +129,8 @@ class _Solver:
         current = np.array([self.parameters[name] for name in calibration.free])
         bounds = np.array([self.model.parameters[name].bounds for name in calibration.free]).T
         residual = judge(current)
+        if np.abs(residual).max(initial=0.0) < _MET:
+            return False
         damping, moved = 1e-3, False
         for _ in range(_STEPS):
             if np.abs(residual).max(initial=0.0) < _CLOSE:
@@ -254,7 +261,8 @@ def realised_correlations(group: Dependence, columns: Columns, weights: Floats |
     rows = []
     for level in range(len(group.levels)):
         mine = inside & (np.asarray(columns[group.by]) == level) if group.by else inside
-        rows.append([_correlated(scaled, pair.pair, mine, weights) for pair in group.correlations])
+        theirs = {name: column[mine] for name, column in scaled.items()}
+        rows.append([_correlated(theirs, pair.pair, weights[mine]) for pair in group.correlations])
     return np.array(rows)
 
 
@@ -268,9 +276,11 @@ def gaps(target: Target, columns: Columns) -> list[float]:
     return found
 
 
-def _correlated(scaled: Mapping[str, Any], pair: tuple[str, str], mine: Any, weights: Floats) -> float:
+def _correlated(scaled: Mapping[str, Any], pair: tuple[str, str], weights: Floats) -> float:
     one, other = (scaled[name] for name in pair)
-    both = mine & np.isfinite(one) & np.isfinite(other)
+    both = np.isfinite(one) & np.isfinite(other)
+    if both.all():
+        return correlation(one, other, weights) if both.size > 2 else float("nan")
     return correlation(one[both], other[both], weights[both]) if both.sum() > 2 else float("nan")
 
 

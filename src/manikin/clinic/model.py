@@ -46,7 +46,8 @@ class Parameter:
     def drawn(self, uniform: float) -> float:
         """Return the value at a position within its uncertainty."""
         shift = self.sd * float(special.ndtri(uniform))
-        return float(self.value * np.exp(shift)) if self.logarithmic else self.value + shift
+        value = float(self.value * np.exp(shift)) if self.logarithmic else self.value + shift
+        return value if self.bounds is None else min(max(value, self.bounds[0]), self.bounds[1])
 
 
 @dataclass(frozen=True)
@@ -270,15 +271,20 @@ class ClinicalModel:
         }
         targets = {
             name: replace(
-                one, values=tuple(_moved(value, position(f"{name}.{i}")) for i, value in enumerate(one.values))
+                one,
+                values=tuple(
+                    _moved(value, one.statistic, position(f"{name}.{i}")) for i, value in enumerate(one.values)
+                ),
             )
             for name, one in self.targets.items()
         }
         return replace(self, parameters=parameters, targets=targets)
 
 
-def _moved(value: Published | None, uniform: float) -> Published | None:
+def _moved(value: Published | None, statistic: Statistic, uniform: float) -> Published | None:
     if value is None or not value.stated:
         return value
     shift = value.sd * float(special.ndtri(uniform))
+    if statistic is Statistic.SHARE:
+        shift = min(max(shift, -value.value), 1 - value.value)
     return Published(value.value + shift, value.low + shift, value.high + shift, stated=True)

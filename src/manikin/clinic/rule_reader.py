@@ -201,7 +201,8 @@ class RuleReader:
             limits = self._between(between, section.what)
             if limits is None:
                 return None
-            draw = TruncatedSpec(draw, *limits)
+            low, high = limits
+            draw = TruncatedSpec(draw, low, _whole_of(high) if self.variable.kind is Kind.COUNT else high)
         return DrawRule(draw, whole=self.variable.kind is Kind.COUNT)
 
     def _between(self, value: Value, what: str) -> tuple[Expression, Expression] | None:
@@ -569,6 +570,13 @@ class RuleReader:
         if effect is not None:
             return self.number(effect, f"{section.what}: 'effect'")
         return self.uncertain(section)
+
+
+def _whole_of(high: Expression) -> Expression:
+    """Return the end of what is rounded down to ``high``."""
+    return Expression(
+        high.text, high.type, high.reads, lambda columns: np.nextafter(high.compute(columns) + 1, -np.inf)
+    )
 
 
 def bind(value: Value | None, what: str, scope: Scope, notebook: Notebook) -> Expression | None:

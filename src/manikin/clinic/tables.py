@@ -83,9 +83,10 @@ class Breakdown:
         """Return the value of each patient's cell, from a value or a column of values for each cell."""
         if not self.axes:
             return cells[0]
+        if self.smooth:
+            return self._joined(np.array(np.broadcast_arrays(*cells), np.float64), columns)
         if all(np.ndim(value) == 0 for value in cells):
-            known = np.array(cells, np.float64)
-            return self._joined(known, columns) if self.smooth else known[self.cell(columns)]
+            return np.array(cells, np.float64)[self.cell(columns)]
         index = self.cell(columns)
         gathered = np.empty(index.shape)
         for number, value in enumerate(cells):
@@ -103,7 +104,10 @@ class Breakdown:
         for outer in self.axes[:-1]:
             first = first * len(outer.labels) + outer.cell(columns)
         first = first * len(middles) + lower
-        return np.asarray(known[first] * (1 - share) + known[first + 1] * share)
+        low, high = (
+            known[cell] if known.ndim == 1 else known[cell, np.arange(cell.size)] for cell in (first, first + 1)
+        )
+        return np.asarray(low * (1 - share) + high * share)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ MOLAR_MASS: Mapping[str, float] = {
 }
 
 
+@cache
 def check_unit(text: str) -> str:
     """Return ``text`` if it is a UCUM unit.
 

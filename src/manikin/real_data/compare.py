@@ -130,6 +130,7 @@ def two_sample_auc(one: Sample, other: Sample, mapping: RecordMapping) -> tuple[
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.metrics import roc_auc_score
         from sklearn.model_selection import StratifiedKFold
+        from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise MissingExtraError("Comparing with real records", "compare") from error
     names = [column.variable.name for column in mapping.columns]
@@ -143,8 +144,10 @@ def two_sample_auc(one: Sample, other: Sample, mapping: RecordMapping) -> tuple[
         model = HistGradientBoostingClassifier(
             max_iter=150, learning_rate=0.06, categorical_features=categorical, random_state=0
         )
-        model.fit(values[train], labels[train], weights[train])
-        scores[test] = model.predict_proba(values[test])[:, 1]
+        # On a machine that others use as well, threads that wait for each other take minutes for seconds of work.
+        with threadpool_limits(1):
+            model.fit(values[train], labels[train], weights[train])
+            scores[test] = model.predict_proba(values[test])[:, 1]
     auc = float(roc_auc_score(labels, scores, sample_weight=weights))
     return auc, _auc_interval(auc, *(side.weights.sum() ** 2 / (side.weights**2).sum() for side in sides))
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from manikin.codebook import Kind, snap
+from manikin.codebook import Kind
 from manikin.errors import RealDataError
 from manikin.real_data.mapping import MISSING, MappedColumn, RecordMapping
 from manikin.streams import Floats
@@ -65,7 +65,8 @@ def compared(sample: Sample, mapping: RecordMapping) -> Sample:
         if column.variable.numeric:
             steps = [step for step in (column.precision, column.variable.precision) if step]
             values = columns[name] if column.at_most is None else np.minimum(columns[name], column.at_most)
-            columns[name] = snap(values, max(steps)) if steps else values
+            # Halves go up: rounded to even, whole numbers would crowd on every other step of a grid of two.
+            columns[name] = np.floor(values / max(steps) + 0.5) * max(steps) if steps else values
     inside = sample.weights > 0
     if mapping.among is not None:
         inside &= np.asarray(

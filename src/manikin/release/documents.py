@@ -218,7 +218,11 @@ def _render(template: str, facts: Mapping[str, Any]) -> str:
 def _environment() -> Environment:
     # Markdown, not HTML: cells escape what would break a table.
     environment = Environment(
-        loader=FunctionLoader(_template), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+        loader=FunctionLoader(_template),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
     )
     environment.filters |= {"cell": _cell, "sentence": _sentence, "limits": _limits}
     return environment

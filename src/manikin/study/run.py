@@ -19,7 +19,7 @@ from manikin.clinic import Calibrated, ClinicalModel, calibrate, compile_model, 
 from manikin.cohort import SHARD_PATIENTS, Cohort, Plan, open_cohort, write
 from manikin.errors import GateError, ReleaseError
 from manikin.formats import FORMATS
-from manikin.generators import KnowledgeSampler
+from manikin.generators import KnowledgeSampler, select
 from manikin.release import (
     LOCK,
     Lock,
@@ -90,6 +90,7 @@ def run(
         GateError: The cohort failed a gate; it was set aside beside ``out``, with its evidence.
     """
     refuse_occupied(out)
+    select(model, study.given, study.oversample)
     calibrated = _calibrated(model, study, progress)
     return _release(study, calibrated, out, jobs, compare, progress)
 
@@ -135,6 +136,7 @@ def _release(
 
 def make(study: Study, model: ClinicalModel) -> Made:
     """Return a study's cohort in memory, made in this process; nothing is written."""
+    select(model, study.given, study.oversample)
     calibrated = _calibrated(model, study, _silent)
     plan = Plan(_sampler(study, calibrated), study.patients, study.tables, {})
     shards = [plan.tables_of(shard) for shard in plan.shards]
@@ -216,7 +218,7 @@ def _portable(study: Study) -> Study:
 
 
 def _calibrated(model: ClinicalModel, study: Study, progress: Progress) -> Calibrated:
-    return calibrate(model.world(study.world, Seed(study.seed)), lambda step: progress(step, 0, 1))
+    return calibrate(model.world(study.world, Seed(study.seed)), progress)
 
 
 def _sampler(study: Study, calibrated: Calibrated) -> KnowledgeSampler:
