@@ -30,7 +30,8 @@ def run(*arguments: str | Path) -> int:
 
 def manikin(*arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "manikin", *map(str, arguments)]
-    return subprocess.run(command, **{"capture_output": True, "text": True, "check": False, "timeout": 120} | options)  # type: ignore[call-overload, no-any-return]
+    settled = {"capture_output": True, "text": True, "timeout": 120} | options
+    return subprocess.run(command, check=False, **settled)  # type: ignore[call-overload, no-any-return]
 
 
 # --- what works -------------------------------------------------------------------------------------------------------

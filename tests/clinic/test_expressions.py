@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from manikin.clinic.expressions import CONDITION, NUMBER, ExpressionError, Scope, Type, parse
+from manikin.clinic.expressions import CONDITION, NUMBER, Scope, Type
+from manikin.clinic.grammar import ExpressionError, parse
 
 NAN = float("nan")
 SCOPE = Scope(

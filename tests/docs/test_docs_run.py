@@ -56,7 +56,7 @@ def test_links_between_pages_lead_somewhere():
 
 def test_every_rule_and_setting_of_the_model_language_is_documented():
     page = (ROOT / "docs" / "model-language.md").read_text()
-    source = "".join(path.read_text() for path in (ROOT / "src/manikin/clinic").glob("*reader.py"))
+    source = "".join(path.read_text() for path in (ROOT / "src/manikin/clinic/reading").glob("*.py"))
     asked = set(
         re.findall(r'\.(?:get|need|text|texts|number|flag|sections|entries|needed_text|choice)\("([a-z-]+)"', source)
     )

@@ -9,7 +9,7 @@ from manikin.clinic.estimates import Estimate, correlation, estimate
 from manikin.clinic.library import built_in, find_model
 from manikin.clinic.model import ClinicalModel, Correlation, Intent, ModelVariable, Published, Role, Statistic, Target
 from manikin.clinic.program import Program, compile_model
-from manikin.clinic.reader import parse_model, read_model
+from manikin.clinic.reading import parse_model, read_model
 from manikin.clinic.rules import Derived
 
 __all__ = [

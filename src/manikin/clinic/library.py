@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from manikin.clinic.model import ClinicalModel
-from manikin.clinic.reader import parse_model, read_model
+from manikin.clinic.reading import parse_model, read_model
 from manikin.errors import RequestError, closest
 
 _TITLE = re.compile(r"^title:\s*(.+?)\s*$", re.MULTILINE)

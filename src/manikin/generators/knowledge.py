@@ -12,7 +12,7 @@ import numpy as np
 from manikin.clinic.expressions import Columns
 from manikin.clinic.model import ClinicalModel, Role
 from manikin.clinic.program import Program, compile_model
-from manikin.clinic.reader import parse_model
+from manikin.clinic.reading import parse_model
 from manikin.cohort import WEIGHT, Field, Layout, observed
 from manikin.errors import RequestError
 from manikin.generators.selection import Selection, select

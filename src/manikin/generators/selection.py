@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from manikin.clinic.expressions import NUMBER, Columns, Expression, ExpressionError, Scope, Type
+from manikin.clinic.expressions import NUMBER, Columns, Expression, Scope, Type
+from manikin.clinic.grammar import ExpressionError
 from manikin.clinic.model import ClinicalModel
 from manikin.codebook import Kind, Range
 from manikin.errors import RequestError

@@ -9,11 +9,11 @@ from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from pathlib import Path
 
-from manikin.clinic.document import Mapping, Scalar, Section, load
 from manikin.clinic.expressions import CONDITION, NUMBER, Expression, Scope, Type
-from manikin.clinic.rule_reader import bind
+from manikin.clinic.reading.rules import bind
 from manikin.codebook import Kind, Variable, check_unit, factor
 from manikin.cohort import Layout
+from manikin.document import Mapping, Scalar, Section, load
 from manikin.errors import MappingError, UnitError, closest
 
 # How a mapping says that a written value stands for none.

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from manikin.clinic import ClinicalModel, Intent, built_in, find_model
-from manikin.clinic.document import Mapping, Notebook, Scalar, Section, load, parse, shortened
 from manikin.cohort import TABLES
+from manikin.document import Mapping, Notebook, Scalar, Section, load, parse, shortened
 from manikin.errors import ModelError, RequestError, StudyError, closest
 from manikin.formats import FORMATS
 from manikin.generators import select

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from manikin.clinic.cells import Cells, read_cells
-from manikin.clinic.document import Mapping as Block
-from manikin.clinic.document import Notebook, Scalar, Section, Sequence, Value
 from manikin.clinic.expressions import Expression, Scope
 from manikin.clinic.model import Calibration, Correlation, Dependence, Parameter, Published, Standard, Statistic, Target
-from manikin.clinic.rule_reader import bind, flatten
+from manikin.clinic.reading.cells import Cells, read_cells
+from manikin.clinic.reading.rules import bind, flatten
 from manikin.clinic.tables import Breakdown
 from manikin.codebook import Grounds
+from manikin.document import Mapping as Block
+from manikin.document import Notebook, Scalar, Section, Sequence, Value
 from manikin.errors import closest
 
 _NUMBER = r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)"

@@ -11,9 +11,6 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-from manikin.clinic.cells import read_range
-from manikin.clinic.document import Mapping as Block
-from manikin.clinic.document import Notebook, Scalar, Section, Sequence, Value, load, parse, read_number
 from manikin.clinic.expressions import NUMBER, Expression, Scope, Type
 from manikin.clinic.model import (
     Claim,
@@ -26,10 +23,13 @@ from manikin.clinic.model import (
     Role,
     Target,
 )
-from manikin.clinic.rule_reader import RULES, RuleReader, bind, flatten
+from manikin.clinic.reading.cells import read_range
+from manikin.clinic.reading.rules import RULES, RuleReader, bind, flatten
+from manikin.clinic.reading.targets import TargetReader
 from manikin.clinic.tables import Breakdown, NumberTable
-from manikin.clinic.target_reader import TargetReader
 from manikin.codebook import Basis, Citation, Disclosure, Grounds, Kind, Range, ReferenceInterval, Variable, check_unit
+from manikin.document import Mapping as Block
+from manikin.document import Notebook, Scalar, Section, Sequence, Value, load, parse, read_number
 from manikin.errors import ModelError, UnitError, closest
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from manikin.clinic.cells import Cells, read_cells, read_range
 from manikin.clinic.distributions import FAMILIES, Family
-from manikin.clinic.document import Mapping as Block
-from manikin.clinic.document import Notebook, Scalar, Section, Sequence, Value, read_number
-from manikin.clinic.expressions import Expression, ExpressionError, Scope, Tree, Type, constant, parse
+from manikin.clinic.expressions import Expression, Scope, Type, constant
+from manikin.clinic.grammar import ExpressionError, Tree, parse
+from manikin.clinic.reading.cells import Cells, read_cells, read_range
 from manikin.clinic.rules import (
     Derived,
     DrawRule,
@@ -35,6 +34,8 @@ from manikin.clinic.rules import (
 )
 from manikin.clinic.tables import NumberTable
 from manikin.codebook import Kind, Variable
+from manikin.document import Mapping as Block
+from manikin.document import Notebook, Scalar, Section, Sequence, Value, read_number
 from manikin.errors import closest
 
 RULES = ("draw", "quantiles", "histogram", "shares", "logistic", "ordered", "derived")

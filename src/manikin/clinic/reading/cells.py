@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from manikin.clinic.document import Mapping, Notebook, Scalar, Value, shortened
 from manikin.clinic.expressions import Type
 from manikin.clinic.tables import Axis, Breakdown
 from manikin.codebook import Range
+from manikin.document import Mapping, Notebook, Scalar, Value, shortened
 from manikin.errors import closest
 
 _END = r"-?(?:\d++(?:\.\d++)?|\.\d++)"
