@@ -95,6 +95,18 @@ def test_the_rest_is_distributed_as_among_those_of_the_whole_cohort_who_fit(samp
     assert abs(joint[0] - joint[1]) < 5 * np.sqrt(1 / N + 1 / fits.sum())
 
 
+def test_the_lowest_and_the_highest_reported_value_in_range_are_as_frequent_as_in_the_whole_cohort(
+    sampler: Samplers,
+) -> None:
+    whole, wanted = (
+        drawn(sampler(seed=2), 60_000)["ferritin"],
+        drawn(sampler(seed=3, given="ferritin=58..60"))["ferritin"],
+    )
+    counts = [[(values == value).sum() for value in (58, 59, 60)] for values in (whole, wanted)]
+    # False-alarm rate 1e-5; the seeds are fixed.
+    assert stats.chi2_contingency(counts).pvalue > 1e-5
+
+
 def test_another_distribution_would_be_noticed(sampler: Samplers) -> None:
     women, everyone = drawn(sampler(given="age=60..")), drawn(sampler(seed=2))
     assert stats.ks_2samp(women["sbp"], everyone["sbp"]).pvalue < 1e-5
