@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from manikin.clinic import Calibrated, ClinicalModel, calibrate, parse_model
-from manikin.cohort import Plan
 from manikin.generators import KnowledgeSampler
 from manikin.streams import Seed
 from manikin.study import Made, Study, changed, run
@@ -82,7 +80,6 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def small_shards_with(patch: pytest.MonkeyPatch) -> None:
     """Make shards of a few hundred patients, so that small cohorts have several."""
-    patch.setitem(run.__globals__, "Plan", partial(Plan, shard_patients=SHARD))
     patch.setitem(run.__globals__, "SHARD_PATIENTS", SHARD)
 
 

@@ -13,11 +13,17 @@ from manikin.codebook import units
 from manikin.codebook.units import MOLAR_MASS, check_unit, factor, same_dimension
 from manikin.errors import UnitError
 
-KNOWN = sorted(units._known())
+KNOWN = sorted(units.EVERYDAY)
 
 
-def test_every_unit_of_the_library_is_ucum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "_known", frozenset)
+@pytest.fixture
+def nothing_taken_as_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "EVERYDAY", frozenset())
+    check_unit.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_taken_as_known")
+def test_every_unit_of_the_library_is_ucum() -> None:
     used = {one.meaning.unit for name in built_in() for one in find_model(name).variables.values() if one.meaning.unit}
     assert len(used) > 5
     for unit in used:
@@ -25,8 +31,8 @@ def test_every_unit_of_the_library_is_ucum(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("unit", KNOWN)
-def test_every_unit_that_is_taken_as_known_parses(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(units, "_known", frozenset)
+@pytest.mark.usefixtures("nothing_taken_as_known")
+def test_every_unit_that_is_taken_as_known_parses(unit: str) -> None:
     assert check_unit(unit) == unit
 
 

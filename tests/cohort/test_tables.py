@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 import numpy as np
@@ -12,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manikin.appraisal.plausibility import completed_years
+from manikin.cohort import TABLES, Plan
 from manikin.cohort.tables import birth_dates
 from manikin.errors import RequestError
+from manikin.generators import KnowledgeSampler
 from manikin.study import Made
 
 UNIFORMS = st.floats(0, 1, exclude_min=True, exclude_max=True)
@@ -114,15 +117,14 @@ def test_events_hold_nothing_but_what_has_a_code(made: Made) -> None:
     }
 
 
-def test_no_text_stands_twice_in_a_dictionary(made: Made) -> None:
+def test_no_text_stands_twice_in_a_dictionary(sampler: Callable[..., KnowledgeSampler]) -> None:
     # Arrow would pad the file with whatever stood in memory: bytes that differ, and that nobody meant to release.
-    for name in made.cohort.parts:
-        for part in made.cohort.batches(name):
-            for column in part.columns:
-                if pa.types.is_dictionary(column.type):
-                    words = column.chunk(0).dictionary.to_pylist()
-                    assert len(set(words)) == len(words)
-                    assert None not in words
+    for table in Plan(sampler(), 300, TABLES, {}).tables_of(0).values():
+        for column in table.columns:
+            if pa.types.is_dictionary(column.type):
+                words = column.chunk(0).dictionary.to_pylist()
+                assert len(set(words)) == len(words)
+                assert None not in words
 
 
 def test_events_and_encounters_happen_on_the_index_date(made: Made) -> None:

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from manikin.appraisal import Appraisal
 from manikin.clinic import ClinicalModel, parse_model
 from manikin.errors import GateError, ManikinError, ReleaseError, RequestError
-from manikin.release import MANIFEST, Lock, differences, read_manifest, refuse_occupied, seal, workshop
-from manikin.study import Made, Study, changed, read_lock, remake, run, verify
+from manikin.release import LOCK, MANIFEST, Lock, differences, read_manifest, refuse_occupied, seal, workshop
+from manikin.study import Made, Study, changed, remake, run, verify
 from toy import TOY, bytes_of
 
 Maker = Callable[..., Made]
@@ -195,19 +195,28 @@ def test_inputs_that_were_changed_are_refused(
 ) -> None:
     text = (release / name).read_text(encoding="utf-8")
     (release / name).write_text(how(text), encoding="utf-8", newline="")
-    with pytest.raises(ReleaseError, match="is not the one in the lock"):
+    with pytest.raises(ReleaseError, match=f"can't be made again: {name}: was changed"):
         remake(release, tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
 
+@pytest.mark.parametrize("damage", [('"seed": "', '"seed": "x'), ('"world": 0', '"world": null'), ("{", "")])
+def test_a_damaged_lock_is_refused(release: Path, tmp_path: Path, damage: tuple[str, str]) -> None:
+    text = (release / LOCK).read_text(encoding="utf-8")
+    assert damage[0] in text
+    (release / LOCK).write_text(text.replace(*damage, 1), encoding="utf-8")
+    with pytest.raises(ReleaseError, match=r"lock\.json: was changed"):
+        remake(release, tmp_path / "again")
+
+
 def test_inputs_that_are_gone_are_refused(release: Path, tmp_path: Path) -> None:
     (release / "inputs" / "model.yaml").unlink()
-    with pytest.raises(ReleaseError, match="can't be read"):
+    with pytest.raises(ReleaseError, match=r"inputs/model\.yaml: is missing"):
         remake(release, tmp_path / "again")
 
 
 def test_a_lock_reads_back_as_it_was_written(release: Path) -> None:
-    lock = read_lock(release)
+    lock = Lock.from_json((release / LOCK).read_text())
     assert Lock.from_json(lock.to_json()) == lock
     assert lock.seed == "1"
     assert lock.to_json() == (release / "lock.json").read_text(encoding="utf-8")

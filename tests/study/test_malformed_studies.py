@@ -28,7 +28,7 @@ given: age=40..60
 oversample: "ill=yes:5"
 world: 2
 formats: [parquet, csv]
-tables: [patients, analysis]
+tables: [patients, analysis, truth]
 """
 MODEL = """\
 model: little
@@ -106,7 +106,8 @@ CASES = (
     Case("an over-sample of an unknown variable", '"ill=yes:5"', '"¦il=yes:5"', "'il'"),
     Case("an unknown format", "formats: [parquet, csv]", "formats: [parquet, ¦cvs]", "cvs"),
     Case("a format that is a block", "formats: [parquet, csv]", "formats: [parquet, ¦{csv: yes}]", "'formats'"),
-    Case("an unknown table", "tables: [patients, analysis]", "tables: [¦patient, analysis]", "patient"),
+    Case("no table with the evidence", "tables: [patients, analysis, truth]", "tables: ¦[patients, analysis]", "truth"),
+    Case("an unknown table", "tables: [patients, analysis, truth]", "tables: [¦patient, analysis, truth]", "patient"),
     Case("a key twice", "seed: 4", "seed: 4\n¦seed: 5", "seed"),
     Case("a colon too many", "seed: 4", "seed: a¦: b", "YAML"),
     Case("a tab", "patients: 500", "patients:\n¦\t500", "tab"),

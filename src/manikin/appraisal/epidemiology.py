@@ -11,6 +11,7 @@ from manikin.appraisal.check import Subject
 from manikin.appraisal.finding import Finding, Measure
 from manikin.clinic import Correlation, Estimate, Published, Statistic, Target, estimate, realised_correlations
 from manikin.clinic import correlation as pearson
+from manikin.codebook import in_sentence
 from manikin.streams import Floats
 
 # Two-sided 99.9%: with hundreds of targets, chance alone must not fail a cohort for being small.
@@ -128,7 +129,7 @@ def correlations(subject: Subject) -> Finding:
     # What a sample of this size scatters by around a correlation of 0, on average, and by how much that average does.
     chance = (0.8 + CHANCE * 0.6 / np.sqrt(max(len(errors), 1))) / np.sqrt(max(in_level, 1))
     answer = (
-        f"{len(measures)} correlations came out as asked, within {mean_error:.3f} on average."
+        f"{len(measures)} correlations were asked for; the cohort's lie within {mean_error:.3f} of them on average."
         if measures
         else "No correlation was asked for."
     )
@@ -159,7 +160,7 @@ def _correlation(
     one, other = titles
     half = _INTERVAL * (1 - obtained**2) / np.sqrt(max(size - 1, 1))
     return Measure(
-        name=f"{one} and {other.lower()}",
+        name=f"{one} and {in_sentence(other)}",
         value=obtained,
         interval=(obtained - half, obtained + half),
         expected=wanted,

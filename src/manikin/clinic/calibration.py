@@ -17,7 +17,7 @@ import numpy as np
 from manikin.clinic.estimates import correlation, estimate
 from manikin.clinic.expressions import Columns
 from manikin.clinic.model import Calibration, ClinicalModel, Dependence, Target
-from manikin.clinic.program import Program, compile_model, nearest_correlation
+from manikin.clinic.program import LATENT_STEP, Program, compile_model, nearest_correlation
 from manikin.codebook import snap
 from manikin.errors import CalibrationError
 from manikin.streams import Floats, Seed
@@ -102,16 +102,19 @@ class _Solver:
     def correct(self, group: Dependence) -> bool:
         """Move the normal scores' correlations until those of the cohort are as asked; return whether any moved."""
         wanted = np.array([correlation.values for correlation in group.correlations]).T
+        pairs = [tuple(group.members.index(member) for member in published.pair) for published in group.correlations]
+        rows, columns = (list(side) for side in zip(*pairs, strict=True))
+        slope, before = np.ones_like(wanted), None
         for step in range(_STEPS):
-            gap = wanted - self.realised(group)
-            if np.nanmax(np.abs(gap), initial=0.0) < _CORRELATION_CLOSE:
+            realised, scores = self.realised(group), self.latent[group.name][:, rows, columns]
+            gap = np.nan_to_num(wanted - realised)
+            if np.abs(gap).max(initial=0.0) < _CORRELATION_CLOSE:
                 return step > 0
+            if before is not None:
+                slope = _secant(slope, realised - before[0], scores - before[1])
+            before = realised, scores
             matrix = self.latent[group.name].copy()
-            for column, published in enumerate(group.correlations):
-                i, j = (group.members.index(member) for member in published.pair)
-                matrix[:, i, j] = matrix[:, j, i] = np.clip(
-                    matrix[:, i, j] + np.nan_to_num(gap[:, column]), -0.98, 0.98
-                )
+            matrix[:, rows, columns] = matrix[:, columns, rows] = np.clip(scores + gap / slope, -0.98, 0.98)
             self.latent[group.name] = nearest_correlation(matrix)
             self.forget(self.affected(frozenset(group.members)) | set(group.members))
         return True
@@ -232,6 +235,12 @@ class _Solver:
             if value != self.model.parameters[name].value
         }
         return Calibrated(self.program(), moved, repairs(self.model))
+
+
+def _secant(slope: Floats, rise: Floats, run: Floats) -> Floats:
+    """Return by how much a cohort's correlation follows that of the normal scores, where the last step tells it."""
+    told = np.abs(run) > 10 * LATENT_STEP
+    return np.where(told, np.clip(np.divide(rise, run, out=np.ones_like(run), where=told), 0.3, 1.5), slope)
 
 
 def _base(column: str) -> str:

@@ -14,6 +14,7 @@ from manikin.codebook.variable import (
     Range,
     ReferenceInterval,
     Variable,
+    in_sentence,
     snap,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "Variable",
     "check_unit",
     "factor",
+    "in_sentence",
     "snap",
 ]

@@ -31,6 +31,32 @@ MOLAR_MASS: Mapping[str, float] = {
 }
 
 
+# Units of everyday models, so that the common case needs no parser; that each is UCUM is a test's to say.
+EVERYDAY = frozenset(
+    [
+        "1",
+        "%",
+        "a",
+        "d",
+        "h",
+        "/min",
+        "cm",
+        "kg",
+        "kg/m2",
+        "mm[Hg]",
+        "Cel",
+        "g/dL",
+        "mg/dL",
+        "mmol/L",
+        "mg/g",
+        "U/L",
+        "ng/L",
+        "10*3/uL",
+        "mL/min/{1.73_m2}",
+    ]
+)
+
+
 @cache
 def check_unit(text: str) -> str:
     """Return ``text`` if it is a UCUM unit.
@@ -38,10 +64,10 @@ def check_unit(text: str) -> str:
     Raises:
         UnitError: It is not, with what the parser expected.
     """
+    if text in EVERYDAY:
+        return text
     from ucumvert import get_ucum_parser
 
-    if text in _known():
-        return text
     try:
         get_ucum_parser().parse(text)
     except Exception as error:
@@ -120,11 +146,3 @@ def _registry() -> Any:
     from ucumvert import PintUcumRegistry
 
     return PintUcumRegistry()
-
-
-@cache
-def _known() -> frozenset[str]:
-    # Units of everyday models, so that the common case parses nothing; each is checked by a test.
-    return frozenset(
-        ("1", "%", "a", "cm", "kg", "kg/m2", "mm[Hg]", "mg/dL", "mmol/L", "mg/g", "/min", "mL/min/{1.73_m2}")
-    )

@@ -145,6 +145,12 @@ class Variable:
         return next((digits for digits in range(10) if abs(round(self.precision, digits) - self.precision) < 1e-12), 10)
 
 
+def in_sentence(title: str) -> str:
+    """Return a title as it stands within a sentence: its first word is small unless it is an abbreviation."""
+    first = title.split(" ", 1)[0]
+    return title if first[1:] != first[1:].lower() else title[:1].lower() + title[1:]
+
+
 def snap(values: Floats, precision: float) -> Floats:
     """Return ``values`` rounded to multiples of ``precision``, in place where possible.
 

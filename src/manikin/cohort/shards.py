@@ -96,7 +96,9 @@ def _finished(plan: Plan, missing: list[int], jobs: int) -> Iterator[int]:
         waiting.put(shard)
     ready: SimpleQueue[int | BaseException] = SimpleQueue()
     with ThreadPoolExecutor(jobs) as threads, _ending(waiting) as running:
-        for _ in range(jobs):
+        # This process takes part, so that one core is at work while the others' processes start.
+        threads.submit(_take_part, plan, waiting, ready)
+        for _ in range(jobs - 1):
             threads.submit(_employ, plan, waiting, ready, running)
         for _ in missing:
             outcome = ready.get()
@@ -116,6 +118,19 @@ def _ending(waiting: SimpleQueue[int]) -> Iterator[list[subprocess.Popen[bytes]]
             waiting.get()
         for worker in running:
             worker.kill()
+
+
+def _take_part(plan: Plan, waiting: SimpleQueue[int], ready: SimpleQueue[int | BaseException]) -> None:
+    """Write shards in this process until none waits."""
+    try:
+        while True:
+            shard = waiting.get_nowait()
+            plan.write(shard)
+            ready.put(shard)
+    except Empty:
+        return
+    except BaseException as error:  # noqa: BLE001 - handed to the thread that waits, which raises it
+        ready.put(error)
 
 
 def _employ(

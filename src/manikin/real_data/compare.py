@@ -14,7 +14,7 @@ import numpy as np
 
 from manikin.appraisal import Finding, Measure
 from manikin.clinic import correlation
-from manikin.codebook import Kind
+from manikin.codebook import Kind, in_sentence
 from manikin.cohort import Cohort
 from manikin.errors import MissingExtraError, RealDataError
 from manikin.real_data.mapping import RecordMapping, read_mapping
@@ -90,7 +90,10 @@ def compare_samples(synthetic: Sample, real: Sample, mapping: RecordMapping) -> 
     )
     apart = tuple(
         Measure(
-            f"{titles[one]} and {titles[other].lower()}", ours, expected=theirs, group="Correlation, expected: real"
+            f"{titles[one]} and {in_sentence(titles[other])}",
+            ours,
+            expected=theirs,
+            group="Correlation, expected: real",
         )
         for one, other, ours, theirs in pairs
     )
@@ -239,14 +242,13 @@ def _marginal(synthetic: Sample, real: Sample, column: Any) -> dict[str, Any]:
         edges = low - 0.5 * step + width * np.arange(int(np.ceil((high - low) / width)) + 2)
     else:
         edges = np.arange(len(variable.levels or ("no", "yes")) + 1) - 0.5
+    scale = (
+        {"edges": [round(float(edge), 6) for edge in edges]}
+        if variable.numeric
+        else {"levels": list(variable.levels or ("no", "yes"))}
+    )
     densities = {side: _density(sample, name, edges) for side, sample in (("synthetic", synthetic), ("real", real))}
-    return {
-        "name": name,
-        "title": variable.title,
-        "unit": variable.unit,
-        "edges": [round(float(edge), 6) for edge in edges],
-        **densities,
-    }
+    return {"name": name, "title": variable.title, "unit": variable.unit, **scale, **densities}
 
 
 def _density(sample: Sample, name: str, edges: Floats) -> list[float]:

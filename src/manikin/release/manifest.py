@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,9 +67,14 @@ def read_manifest(folder: Path) -> dict[str, Entry]:
         raise ReleaseError(f"{folder / MANIFEST} is no manifest: the release was damaged or changed.") from error
 
 
-def differences(folder: Path, progress: Progress = lambda _done, _total: None) -> list[Difference]:
-    """Return what differs between a release and its manifest: changed, missing and added files, each named."""
-    expected = read_manifest(folder)
+def differences(
+    folder: Path, progress: Progress = lambda _done, _total: None, only: Collection[str] | None = None
+) -> list[Difference]:
+    """Return what differs between a release and its manifest: changed, missing and added files, each named.
+
+    ``only`` names the files that are read, where not all have to be.
+    """
+    expected = {name: entry for name, entry in read_manifest(folder).items() if only is None or name in only}
     found = []
     for number, (name, entry) in enumerate(expected.items()):
         progress(number, len(expected))
@@ -77,7 +82,8 @@ def differences(folder: Path, progress: Progress = lambda _done, _total: None) -
         if what:
             found.append(Difference(name, what))
     progress(len(expected), len(expected))
-    found += [Difference(name, "was added") for name in sorted(_files(folder) - expected.keys())]
+    if only is None:
+        found += [Difference(name, "was added") for name in sorted(_files(folder) - expected.keys())]
     return found
 
 

@@ -3,7 +3,8 @@
 Enters: a study file, or the name of a clinical model. Leaves: a release, or a cohort in memory.
 """
 
-from manikin.study.run import Made, available_cores, make, read_lock, remake, run, verify
+from manikin.study.remake import remake, verify
+from manikin.study.run import Made, available_cores, make, run
 from manikin.study.study import Study, changed, is_study, parse_study, read_study, study_of
 
 __all__ = [
@@ -14,7 +15,6 @@ __all__ = [
     "is_study",
     "make",
     "parse_study",
-    "read_lock",
     "read_study",
     "remake",
     "run",

@@ -10,23 +10,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from manikin.appraisal import Appraisal, Finding, Subject, appraise
 from manikin.appraisal.report import render
-from manikin.clinic import Calibrated, ClinicalModel, calibrate, compile_model, parse_model, repairs
+from manikin.clinic import Calibrated, ClinicalModel, calibrate
 from manikin.cohort import SHARD_PATIENTS, Cohort, Plan, open_cohort, write
-from manikin.errors import GateError, ReleaseError
+from manikin.errors import GateError
 from manikin.formats import FORMATS
 from manikin.generators import KnowledgeSampler, select
 from manikin.release import (
-    LOCK,
     Lock,
     assess,
-    differences,
     digest,
-    read_manifest,
     refuse_occupied,
     seal,
     set_aside,
@@ -36,7 +32,7 @@ from manikin.release import (
     write_risk,
 )
 from manikin.streams import Seed
-from manikin.study.study import Study, changed, parse_study
+from manikin.study.study import Study, changed
 
 MODEL, STUDY, COMPARISON = "inputs/model.yaml", "inputs/study.yaml", "inputs/comparison.json"
 
@@ -44,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 Compare = Callable[[Cohort], Finding]
 
 
-def _silent(step: str, done: int, total: int) -> None:
+def silent(step: str, done: int, total: int) -> None:
     """Tell nobody."""
 
 
@@ -74,7 +70,7 @@ def run(
     *,
     jobs: int | None = None,
     compare: Compare | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Made:
     """Make the release of a study at ``out``.
 
@@ -92,12 +88,21 @@ def run(
     refuse_occupied(out)
     select(model, study.given, study.oversample)
     calibrated = _calibrated(model, study, progress)
-    return _release(study, calibrated, out, jobs, compare, progress)
+    return carry_out(study, calibrated, out, jobs=jobs, compare=compare, progress=progress)
 
 
-def _release(
-    study: Study, calibrated: Calibrated, out: Path, jobs: int | None, compare: Compare | None, progress: Progress
+def carry_out(
+    study: Study,
+    calibrated: Calibrated,
+    out: Path,
+    *,
+    jobs: int | None,
+    compare: Compare | None,
+    progress: Progress,
+    shard_patients: int | None = None,
 ) -> Made:
+    """Make the release of a study whose model is calibrated; see ``run``."""
+    shard_patients = shard_patients or SHARD_PATIENTS
     model = calibrated.program.model
     risk = assess(
         n_sources=len(model.sources),
@@ -105,10 +110,10 @@ def _release(
         recipient=study.intent.recipient,
         objective=study.intent.objective,
     )
-    with workshop(out, lock(study, calibrated)) as folder:
+    with workshop(out, lock(study, calibrated, shard_patients)) as folder:
         write_risk(folder, study.declared(), risk)
         _write_inputs(folder, study, model)
-        cohort = _sampled(study, calibrated, folder, jobs, progress)
+        cohort = _sampled(study, calibrated, folder, jobs, shard_patients, progress)
         compared = _compared(folder, cohort, compare)
         appraisal = _appraised(study, calibrated, cohort, compared, progress)
         _write_evidence(folder, appraisal)
@@ -137,58 +142,14 @@ def _release(
 def make(study: Study, model: ClinicalModel) -> Made:
     """Return a study's cohort in memory, made in this process; nothing is written."""
     select(model, study.given, study.oversample)
-    calibrated = _calibrated(model, study, _silent)
+    calibrated = _calibrated(model, study, silent)
     plan = Plan(_sampler(study, calibrated), study.patients, study.tables, {})
     shards = [plan.tables_of(shard) for shard in plan.shards]
     parts = {name: tuple(shard[name] for shard in shards) for name in study.tables}
     return Made(study, calibrated, Cohort(plan.sampler.layout, study.patients, parts))
 
 
-def remake(
-    folder: Path, out: Path, *, jobs: int | None = None, progress: Progress = _silent
-) -> tuple[list[str], list[str]]:
-    """Make a release again from its lock.
-
-    Returns:
-        The files that differ from the original, and the versions that do.
-
-    Raises:
-        ReleaseError: The folder is no release, or its inputs are not those of its lock.
-    """
-    expected = read_manifest(folder)
-    stored = read_lock(folder)
-    model, study = _read_inputs(folder, stored)
-    latent = {name: np.array(matrix) for name, matrix in stored.latent.items()}
-    world = model.world(stored.world, Seed(int(stored.seed)))
-    program = compile_model(world, stored.parameters, latent)
-    moved = {
-        name: (one.value, stored.parameters[name])
-        for name, one in world.parameters.items()
-        if stored.parameters[name] != one.value
-    }
-    again = Calibrated(program, moved, repairs(world))
-    _release(study, again, out, jobs, _handed_over(folder), progress)
-    found = read_manifest(out)
-    other = [name for name in sorted(expected.keys() | found.keys()) if expected.get(name) != found.get(name)]
-    return other, [
-        f"{name} {stored.versions.get(name)} -> {now}"
-        for name, now in versions().items()
-        if stored.versions.get(name) != now
-    ]
-
-
-def _handed_over(folder: Path) -> Compare | None:
-    """Return the comparison that came with a release, which can't be made again without the records."""
-    path = folder / COMPARISON
-    return (lambda _: Finding.from_json(path.read_text(encoding="utf-8"))) if path.exists() else None
-
-
-def verify(folder: Path, progress: Progress = _silent) -> list[str]:
-    """Return what differs between a release and its manifest, a line each."""
-    return [str(one) for one in differences(folder, lambda done, total: progress("verifying", done, total))]
-
-
-def lock(study: Study, calibrated: Calibrated) -> Lock:
+def lock(study: Study, calibrated: Calibrated, shard_patients: int) -> Lock:
     """Return everything that goes into a study's release."""
     model = calibrated.program.model
     return Lock(
@@ -199,17 +160,9 @@ def lock(study: Study, calibrated: Calibrated) -> Lock:
         world=study.world,
         parameters=dict(calibrated.program.parameters),
         latent={name: matrix.tolist() for name, matrix in calibrated.program.latent.items()},
-        shard_patients=SHARD_PATIENTS,
+        shard_patients=shard_patients,
         versions=versions(),
     )
-
-
-def read_lock(folder: Path) -> Lock:
-    """Return the lock of a release."""
-    try:
-        return Lock.from_json((folder / LOCK).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"{folder} is no release: it has no readable {LOCK}.") from error
 
 
 def _portable(study: Study) -> Study:
@@ -232,8 +185,10 @@ def _folders(study: Study, folder: Path) -> dict[str, Path]:
     return {name: folder / "truth" if name == "truth" else folder / "data" / name for name in study.tables}
 
 
-def _sampled(study: Study, calibrated: Calibrated, folder: Path, jobs: int | None, progress: Progress) -> Cohort:
-    plan = Plan(_sampler(study, calibrated), study.patients, study.tables, _folders(study, folder))
+def _sampled(
+    study: Study, calibrated: Calibrated, folder: Path, jobs: int | None, shard_patients: int, progress: Progress
+) -> Cohort:
+    plan = Plan(_sampler(study, calibrated), study.patients, study.tables, _folders(study, folder), shard_patients)
     write(plan, jobs or available_cores(), lambda done, total: progress("sampling", done, total))
     return _opened(study, calibrated, folder)
 
@@ -243,7 +198,7 @@ def _opened(study: Study, calibrated: Calibrated, folder: Path) -> Cohort:
 
 
 def _appraised(
-    study: Study, calibrated: Calibrated, cohort: Cohort, compared: Finding | None = None, progress: Progress = _silent
+    study: Study, calibrated: Calibrated, cohort: Cohort, compared: Finding | None = None, progress: Progress = silent
 ) -> Appraisal:
     subject = Subject(cohort, calibrated.program, study.given)
     return appraise(subject, study.facts(), compared, lambda done, total: progress("appraising", done, total))
@@ -255,28 +210,16 @@ def _write_inputs(folder: Path, study: Study, model: ClinicalModel) -> None:
     (folder / STUDY).write_text(_portable(study).to_yaml(), encoding="utf-8")
 
 
-def _read_inputs(folder: Path, stored: Lock) -> tuple[ClinicalModel, Study]:
-    texts = {}
-    for name, wanted in ((MODEL, stored.model.get("sha256")), (STUDY, stored.study.get("sha256"))):
-        try:
-            with (folder / name).open(encoding="utf-8", newline="") as file:
-                texts[name] = file.read()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ReleaseError(f"{folder / name} can't be read, so the release can't be made again.") from error
-        if digest(texts[name]) != wanted:
-            raise ReleaseError(
-                f"{folder / name} is not the one in the lock: the release was changed. See: manikin verify {folder}"
-            )
-    model = parse_model(texts[MODEL], MODEL)
-    return model, parse_study(texts[STUDY], model)
-
-
 def _compared(folder: Path, cohort: Cohort, compare: Compare | None) -> Finding | None:
-    """Return the comparison with real records: made now, or as it was handed over when the release was first made."""
+    """Return the comparison with real records, and keep it among the inputs: it can't be made again without them."""
     path = folder / COMPARISON
-    if compare is not None:
-        path.write_text(json.dumps(asdict(compare(cohort)), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return Finding.from_json(path.read_text(encoding="utf-8")) if path.exists() else None
+    if compare is None:
+        # What an interrupted run had compared with is not what this one asks for.
+        path.unlink(missing_ok=True)
+        return None
+    finding = compare(cohort)
+    path.write_text(json.dumps(asdict(finding), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return finding
 
 
 def _write_evidence(folder: Path, appraisal: Appraisal) -> None:

@@ -17,6 +17,8 @@ from manikin.generators import select
 from manikin.release import Declared
 from manikin.streams import MAX_PATIENTS, MAX_SEED
 
+# The tables that an appraisal reads.
+NEEDED_TABLES = ("analysis", "truth")
 DEFAULT_PATIENTS, DEFAULT_SEED = 10_000, 1
 _MOST = min(2_000_000_000, MAX_PATIENTS)
 
@@ -51,6 +53,9 @@ class Study:
         for one in self.tables:
             if one not in TABLES:
                 raise RequestError(f"There is no table '{one}'. {closest(one, TABLES)}")
+        for one in NEEDED_TABLES:
+            if one not in self.tables:
+                raise RequestError(f"The evidence is taken from the table '{one}'. Add it to the tables.")
         if not self.formats:
             raise RequestError(f"A study is written in at least one format: {', '.join(FORMATS)}.")
 
@@ -158,6 +163,9 @@ def _read(
     written = {key: _number(section, key, low, high, default) for key, low, high, default in _NUMBERS}
     given, oversample = section.text("given"), section.text("oversample")
     formats, tables = _choices(section, "formats", FORMATS, ("parquet",)), _choices(section, "tables", TABLES, TABLES)
+    for one in NEEDED_TABLES:
+        if one not in tables:
+            notebook.add(section.get("tables") or top, f"The evidence is taken from the table '{one}'.", "Add it.")
     if found is not None:
         for key, text in (("given", given), ("oversample", oversample)):
             _check_selection(section, key, text, found)

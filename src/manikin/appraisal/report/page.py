@@ -233,7 +233,8 @@ def _comparison(finding: Finding) -> dict[str, Any]:
         "panels": sorted(map(pictures.marginal, drawings.get("marginals", [])), key=lambda panel: panel.wide),
         "legend": {"synthetic": 0, "real": 1},
         "scatter": pictures.agreement(pairs, "real records", "this cohort") if pairs else None,
-        "blocks": forest(finding.measures, by_tolerance=False),
+        # Pairs are too many for a line each: the scatter shows them, and the table names them.
+        "blocks": forest([one for one in finding.measures if "orrelation" not in one.group], by_tolerance=False),
     }
 
 

@@ -1,0 +1,81 @@
+"""Makes a release again from its lock, says whether it is the same, and re-checks one as it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from manikin.appraisal import Finding
+from manikin.clinic import Calibrated, ClinicalModel, compile_model, parse_model, repairs
+from manikin.cohort import Cohort
+from manikin.errors import ReleaseError
+from manikin.release import LOCK, Lock, differences, read_manifest, refuse_occupied, versions
+from manikin.streams import Seed
+from manikin.study.run import COMPARISON, MODEL, STUDY, Compare, Progress, carry_out, silent
+from manikin.study.study import Study, parse_study
+
+
+def remake(
+    folder: Path, out: Path, *, jobs: int | None = None, progress: Progress = silent
+) -> tuple[list[str], list[str]]:
+    """Make a release again from its lock.
+
+    Returns:
+        The files that differ from the original, and the versions that do.
+
+    Raises:
+        ReleaseError: The folder is no release, or what it was made from was changed.
+    """
+    expected = read_manifest(folder)
+    stored, model, study = _inputs(folder, expected.keys() & {LOCK, MODEL, STUDY, COMPARISON})
+    refuse_occupied(out)
+    again = _calibrated(stored, model)
+    compare = _handed_over(folder)
+    carry_out(study, again, out, jobs=jobs, compare=compare, progress=progress, shard_patients=stored.shard_patients)
+    found = read_manifest(out)
+    other = [name for name in sorted(expected.keys() | found.keys()) if expected.get(name) != found.get(name)]
+    newer = [name for name, now in versions().items() if stored.versions.get(name) != now]
+    return other, [f"{name} {stored.versions.get(name)} -> {versions()[name]}" for name in newer]
+
+
+def verify(folder: Path, progress: Progress = silent) -> list[str]:
+    """Return what differs between a release and its manifest, a line each."""
+    return [str(one) for one in differences(folder, lambda done, total: progress("verifying", done, total))]
+
+
+def _inputs(folder: Path, names: set[str]) -> tuple[Lock, ClinicalModel, Study]:
+    """Return what a release was made from, if that is as it was released."""
+    changed = differences(folder, only=names)
+    if changed or not {LOCK, MODEL, STUDY} <= names:
+        raise ReleaseError(
+            f"{folder} can't be made again: {'; '.join(map(str, changed)) or 'its inputs are not in its manifest'}."
+        )
+    # To the byte: a model's digest is that of its file, whatever ends its lines.
+    texts = {name: (folder / name).read_bytes().decode() for name in (LOCK, MODEL, STUDY)}
+    model = parse_model(texts[MODEL], MODEL)
+    return Lock.from_json(texts[LOCK]), model, parse_study(texts[STUDY], model)
+
+
+def _calibrated(stored: Lock, model: ClinicalModel) -> Calibrated:
+    """Return the outcome of the calibration as the lock tells it; nothing is solved again."""
+    latent = {name: np.array(matrix) for name, matrix in stored.latent.items()}
+    world = model.world(stored.world, Seed(int(stored.seed)))
+    moved = {
+        name: (one.value, stored.parameters[name])
+        for name, one in world.parameters.items()
+        if stored.parameters[name] != one.value
+    }
+    return Calibrated(compile_model(world, stored.parameters, latent), moved, repairs(world))
+
+
+def _handed_over(folder: Path) -> Compare | None:
+    """Return the comparison that came with a release, which can't be made again without the records."""
+    path = folder / COMPARISON
+    if not path.exists():
+        return None
+
+    def compare(cohort: Cohort) -> Finding:  # noqa: ARG001 - it is the same cohort, to the byte
+        return Finding.from_json(path.read_text(encoding="utf-8"))
+
+    return compare
