@@ -7,7 +7,8 @@ PIP_FLAGS := --quiet --disable-pip-version-check
 .PHONY: demo test check fast bench clean
 
 demo: $(VENV)/base
-	@if [ -d releases/diabetes-screening ]; then $(BIN)/manikin verify releases/diabetes-screening; \
+	@if [ -d releases/diabetes-screening ]; then echo "releases/diabetes-screening is there already; remove it to make it anew."; \
+	$(BIN)/manikin verify releases/diabetes-screening; \
 	else $(BIN)/manikin make diabetes-screening --patients 10000 --out releases/diabetes-screening; fi
 
 test: $(VENV)/dev
@@ -26,11 +27,11 @@ bench: $(VENV)/dev
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-$(VENV)/base: pyproject.toml
+$(VENV)/base: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/dev: pyproject.toml $(VENV)/base
+$(VENV)/dev: pyproject.toml constraints.txt $(VENV)/base
 	@$(BIN)/pip install $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev]'
 	@touch $@

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 
-from manikin.appraisal import Measure
 from manikin.study import changed, make, study_of
 
 
@@ -21,24 +20,20 @@ def measure(model: str, patients: int, seed: int) -> dict[str, float]:
     findings = {finding.check: finding for finding in made.appraise().findings}
     judged = findings["targets"].measures
     for one in judged:
-        if not _within(one):
+        if not one.within:
             print(f"  missed: {one.group}, {one.name}: {one.value:.4g}, published {one.expected:.4g} ({one.basis})")
     verified = [one for one in judged if one.basis == "verified"]
     return {
         "seed": seed,
         "patients": patients,
         "published_values": len(judged),
-        "within": sum(map(_within, judged)),
+        "within": sum(one.within for one in judged),
         "verified_values": len(verified),
-        "verified_within": sum(map(_within, verified)),
+        "verified_within": sum(one.within for one in verified),
         "correlations": len(findings["correlations"].measures),
         "correlation_mean_absolute_error": round(findings["correlations"].drawings["mean_error"] or 0.0, 4),
         "impossible_values": sum(one.value for one in findings["plausibility"].measures),
     }
-
-
-def _within(one: Measure) -> bool:
-    return one.expected_interval is not None and one.expected_interval[0] <= one.value <= one.expected_interval[1]
 
 
 def main() -> None:

@@ -48,6 +48,8 @@ class Stream:
         Returns:
             Shape (count,). Equal addresses give equal draws, however a range is split.
         """
+        if not 0 <= attempt < MAX_ATTEMPTS:
+            raise RequestError(f"A patient has {MAX_ATTEMPTS:,} draws of a name; draw {attempt:,} was asked for.")
         place = attempt * MAX_PATIENTS + first
         skipped = place % _WORDS_PER_COUNTER
         generator = np.random.Philox(key=self.key)

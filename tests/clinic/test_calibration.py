@@ -86,7 +86,7 @@ def test_a_target_beyond_reach_is_an_error_that_names_it_with_what_was_reached_a
     with pytest.raises(CalibrationError) as caught:
         calibrate(model)
     told = str(caught.value)
-    assert "share tested: wanted 0.2 ± 0.01, reached 0.1" in told
+    assert "share tested: wanted 0.2 (0.19 to 0.21), reached 0.1" in told
     assert "At a bound: base (at -1.9)" in told
 
 

@@ -38,7 +38,7 @@ def test_every_unit_that_is_taken_as_known_parses(unit: str) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "mg/dl ", "mmHg", "bananas", "mg//dL", "µg", "kg/m^2", "mg/dL; rm"])
 def test_what_is_no_unit_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(UnitError, match=r"no UCUM unit\. Examples: mg/dL"):
+    with pytest.raises(UnitError, match=r"no UCUM unit\..* Examples: mg/dL"):
         check_unit(text)
 
 

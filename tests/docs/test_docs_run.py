@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import codebook_page
 import pytest
 
 from manikin.cli import _parser
@@ -62,3 +63,7 @@ def test_every_rule_and_setting_of_the_model_language_is_documented():
     )
     missing = {key for key in asked if f"{key}:" not in page and f"`{key}`" not in page}
     assert not missing
+
+
+def test_the_page_of_formulas_is_that_of_the_register():
+    assert codebook_page.PAGE.read_text(encoding="utf-8") == codebook_page.page()

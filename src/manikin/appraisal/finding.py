@@ -34,6 +34,13 @@ class Measure:
     basis: str = ""
     note: str = ""
 
+    @property
+    def within(self) -> bool:
+        """Whether the value lies in the expected interval itself, without any allowance for chance."""
+        return (
+            self.expected_interval is not None and self.expected_interval[0] <= self.value <= self.expected_interval[1]
+        )
+
 
 @dataclass(frozen=True)
 class Finding:

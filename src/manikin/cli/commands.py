@@ -186,10 +186,18 @@ def _print_verdict(made: Made) -> None:
     appraisal = made.appraise()
     for gate in appraisal.gates:
         print(f"  {gate.name:<28} {'passed' if gate.passed else 'FAILED'}   {gate.reached}")
-    print(f"  {'Private':<28} no record was used")
+    read = any(finding.check == "comparison" for finding in appraisal.findings)
+    print(f"  {'Private':<28} no record was used to make it{'; records were read to compare' if read else ''}")
+    for finding in appraisal.findings:
+        if finding.check in ("targets", "comparison"):
+            print(f"  {_sentence_of(finding.check):<28} {finding.answer}")
     for one in appraisal.model["not_for"]:
         print(f"  {'Not for':<28} {one}")
     print(f"  {'Weakest':<28} {_weakest(appraisal)}; see docs/sources.md")
+
+
+def _sentence_of(check: str) -> str:
+    return {"targets": "Published values", "comparison": "Beside real records"}[check]
 
 
 def _weakest(appraisal: Appraisal) -> str:

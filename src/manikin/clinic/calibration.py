@@ -16,7 +16,7 @@ import numpy as np
 
 from manikin.clinic.estimates import correlation, estimate
 from manikin.clinic.expressions import Columns
-from manikin.clinic.model import Calibration, ClinicalModel, Dependence, Target
+from manikin.clinic.model import Calibration, ClinicalModel, Dependence, Published, Target
 from manikin.clinic.program import LATENT_STEP, Program, compile_model, nearest_correlation
 from manikin.codebook import snap
 from manikin.errors import CalibrationError
@@ -28,9 +28,8 @@ SEED = Seed(20_230_701)
 # A parameter is snapped to this step, so that a lock says it in full and other processors read the same.
 PARAMETER_STEP = 1e-6
 _SWEEPS, _STEPS = 4, 8
-# Parts of a target's half-width: met, so that what was solved before is left alone; good enough to stop solving; and so
-# far outside that the target was not reached.
-_MET, _CLOSE, _MISSED = 0.75, 0.25, 1.0
+# Parts of a target's half-width: met, so that what was solved before is left alone; and good enough to stop solving.
+_MET, _CLOSE = 0.75, 0.25
 _CORRELATION_CLOSE = 0.01
 
 Progress = Callable[[str, int, int], None]
@@ -42,9 +41,14 @@ class Miss:
 
     target: str
     cell: str
-    wanted: float
+    wanted: Published
     reached: float
-    half_width: float
+
+    def __str__(self) -> str:
+        """Return what was wanted beside what was reached."""
+        about = f"{self.target}, {self.cell}" if self.cell else self.target
+        wanted = f"{self.wanted.value:.4g} ({self.wanted.low:.4g} to {self.wanted.high:.4g})"
+        return f"{about}: wanted {wanted}, reached {self.reached:.4g}"
 
 
 @dataclass(frozen=True)
@@ -222,10 +226,10 @@ class _Solver:
             for label, published, reached in zip(target.labels, target.values, estimate(target, columns), strict=True):
                 if published is None:
                     continue
-                half = 0.5 * (published.high - published.low)
                 # Four standard errors of the judging sample: what chance alone could do.
-                if not abs(reached.value - published.value) <= _MISSED * half + 4 * reached.se:
-                    found.append(Miss(target.name, label, published.value, reached.value, half))
+                allowed = 4 * reached.se
+                if not published.low - allowed <= reached.value <= published.high + allowed:
+                    found.append(Miss(target.name, label, published, reached.value))
         return found
 
     def outcome(self) -> Calibrated:
@@ -299,10 +303,7 @@ def _explained(misses: list[Miss], solver: _Solver) -> str:
         for name, value in solver.parameters.items()
         if (bounds := solver.model.parameters[name].bounds) and value in bounds
     ]
-    lines = [
-        f"  {miss.target}{f', {miss.cell}' if miss.cell else ''}: wanted {miss.wanted:.4g} ± {miss.half_width:.2g}, reached {miss.reached:.4g}"
-        for miss in misses
-    ]
+    lines = [f"  {miss}" for miss in misses]
     why = (
         f"At a bound: {', '.join(stuck)}. Widen it, or question the target."
         if stuck

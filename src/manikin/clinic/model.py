@@ -272,19 +272,16 @@ class ClinicalModel:
         targets = {
             name: replace(
                 one,
-                values=tuple(
-                    _moved(value, one.statistic, position(f"{name}.{i}")) for i, value in enumerate(one.values)
-                ),
+                values=tuple(_moved(value, position(f"{name}.{i}")) for i, value in enumerate(one.values)),
             )
             for name, one in self.targets.items()
         }
         return replace(self, parameters=parameters, targets=targets)
 
 
-def _moved(value: Published | None, statistic: Statistic, uniform: float) -> Published | None:
+def _moved(value: Published | None, uniform: float) -> Published | None:
+    """Return a published value moved within its interval, which stays what was published."""
     if value is None or not value.stated:
         return value
-    shift = value.sd * float(special.ndtri(uniform))
-    if statistic is Statistic.SHARE:
-        shift = min(max(shift, -value.value), 1 - value.value)
-    return Published(value.value + shift, value.low + shift, value.high + shift, stated=True)
+    moved = value.value + value.sd * float(special.ndtri(uniform))
+    return replace(value, value=min(max(moved, value.low), value.high))

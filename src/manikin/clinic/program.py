@@ -170,9 +170,12 @@ def nearest_correlation(matrices: Floats) -> Floats:
 
 def _nearest(matrix: Floats, smallest: float = 1e-3) -> Floats:
     current, correction = matrix.copy(), np.zeros_like(matrix)
+    # Half is enough for one that comes in: snapping may have cost what was repaired before a little.
+    enough = smallest / 2
     for _ in range(200):
-        if np.linalg.eigvalsh(current)[0] >= smallest * 0.999:
+        if np.linalg.eigvalsh(current)[0] >= enough:
             break
+        enough = smallest * 0.999
         values, vectors = np.linalg.eigh(current - correction)
         projected = (vectors * np.maximum(values, smallest)) @ vectors.T
         correction = projected - (current - correction)

@@ -5,8 +5,6 @@ category codes are whole numbers; a score of which any item is missing (NaN) is 
 ``Conditions`` are true or false; the last words of every other argument's name are its unit.
 """
 
-# A score takes as many arguments as it has items.
-
 from __future__ import annotations
 
 from collections.abc import Callable

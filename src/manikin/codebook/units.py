@@ -57,6 +57,21 @@ EVERYDAY = frozenset(
 )
 
 
+# How units are written elsewhere, and what UCUM calls them.
+_MEANT = {
+    "mmHg": "mm[Hg]",
+    "bpm": "/min",
+    "years": "a",
+    "year": "a",
+    "percent": "%",
+    "kg/m^2": "kg/m2",
+    "mg/dl": "mg/dL",
+    "mmol/l": "mmol/L",
+    "°C": "Cel",
+    "C": "Cel",
+}
+
+
 @cache
 def check_unit(text: str) -> str:
     """Return ``text`` if it is a UCUM unit.
@@ -71,7 +86,8 @@ def check_unit(text: str) -> str:
     try:
         get_ucum_parser().parse(text)
     except Exception as error:
-        raise UnitError(f"'{text}' is no UCUM unit. Examples: mg/dL, mmol/L, kg/m2, mm[Hg], %, a, 1.") from error
+        meant = f" Did you mean {_MEANT[text]}?" if text in _MEANT else ""
+        raise UnitError(f"'{text}' is no UCUM unit.{meant} Examples: mg/dL, mmol/L, kg/m2, mm[Hg], %, a, 1.") from error
     return text
 
 

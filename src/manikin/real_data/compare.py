@@ -22,6 +22,8 @@ from manikin.real_data.records import Sample, compared, read_records
 from manikin.streams import Floats, Seed
 
 _BINS = 40
+# A bin with fewer real people is left out of what is handed over.
+FEWEST_PEOPLE = 10
 _RESAMPLES = 60
 _MOST_SYNTHETIC = 50_000
 # Resampling and splitting are simulation, not privacy: they may be repeated.
@@ -235,7 +237,8 @@ def _below(values: Floats, weights: Floats, grid: Floats) -> Floats:
 def _marginal(synthetic: Sample, real: Sample, column: Any) -> dict[str, Any]:
     name, variable = column.variable.name, column.variable
     if variable.numeric:
-        known = real.columns[name][np.isfinite(real.columns[name])]
+        # Edges follow the synthetic side: those of the records would tell of their extremes.
+        known = synthetic.columns[name][np.isfinite(synthetic.columns[name])]
         step = max(column.precision or 0, variable.precision or 0, 1e-9)
         low, high = np.quantile(known, [0.002, 0.998])
         width = max(step, np.ceil((high - low) / _BINS / step) * step)
@@ -247,12 +250,18 @@ def _marginal(synthetic: Sample, real: Sample, column: Any) -> dict[str, Any]:
         if variable.numeric
         else {"levels": list(variable.levels or ("no", "yes"))}
     )
-    densities = {side: _density(sample, name, edges) for side, sample in (("synthetic", synthetic), ("real", real))}
+    densities = {
+        "synthetic": _density(synthetic, name, edges, fewest=0),
+        "real": _density(real, name, edges, fewest=FEWEST_PEOPLE),
+    }
     return {"name": name, "title": variable.title, "unit": variable.unit, **scale, **densities}
 
 
-def _density(sample: Sample, name: str, edges: Floats) -> list[float]:
+def _density(sample: Sample, name: str, edges: Floats, fewest: int) -> list[float]:
+    """Return the density in each bin, 0 where fewer than ``fewest`` people are."""
     values = sample.columns[name]
     known = np.isfinite(values)
+    people, _ = np.histogram(values[known], edges)
     counts, _ = np.histogram(values[known], edges, weights=sample.weights[known])
-    return [round(float(one), 8) for one in counts / sample.weights[known].sum() / np.diff(edges)]
+    shown = np.where(people >= fewest, counts / sample.weights[known].sum() / np.diff(edges), 0.0)
+    return [float(f"{one:.3g}") for one in shown]

@@ -62,6 +62,8 @@ def write_documents(
     facts = {
         "study": study,
         "model": model,
+        "n_variables": appraisal.model["n_variables"],
+        "n_free": sum(one.bounds is not None for one in model.parameters.values()),
         "moved": calibrated.moved,
         "repaired": calibrated.repaired,
         "numbers": model.numbers_by_basis(),
@@ -118,8 +120,8 @@ _FIXED = {
     "events": (
         ("patient_id", "Synthetic identifier of the patient", "identifier"),
         ("encounter_id", "The contact at which it happened", "identifier"),
-        ("time", "When, UTC, to the day", "date"),
-        ("kind", "observation, condition or medication", "category"),
+        ("time", "When it was recorded, UTC, to the day", "date"),
+        ("kind", "observation, condition or medication; of variables that have a code", "category"),
         ("code", "Code of what happened, as system:code", "category"),
         ("number", "Value of an observation, in its unit", "quantity"),
         ("text", "Value of an observation in words", "category"),

@@ -11,22 +11,24 @@ class Risk:
 
     level: str
     tier: str
+    lineage: str
     reasons: tuple[str, ...]
     remaining: tuple[str, ...]
 
 
-def assess(*, n_sources: int, weakest: int, recipient: str, objective: str) -> Risk:
+def assess(*, n_sources: int, weakest: int, recipient: str, objective: str, compared: bool) -> Risk:
     """Return the risk of a cohort made from published knowledge alone.
 
     Args:
+        compared: Whether records were read to compare the cohort with; their aggregates then travel in the report.
         n_sources: How many published sources the model rests on.
         weakest: How many of its numbers rest on assumption or on memory.
         recipient: Who is to receive the release.
         objective: What the study says is protected.
     """
     reasons = (
-        f"No record of any person was read: everything follows from {n_sources} sources, the model file and the seed.",
-        "Nobody can be singled out, linked or inferred about from records, because there were none; a row that resembles "
+        f"No record was read to make it: every row follows from {n_sources} sources, the model file and the seed.",
+        "Nobody can be singled out, linked or inferred about from a row, because no record went into one; a row that resembles "
         "somebody does so by chance.",
         f"The study's own objective: {objective}.",
     )
@@ -36,4 +38,14 @@ def assess(*, n_sources: int, weakest: int, recipient: str, objective: str) -> R
         "Groups that the sources describe poorly are described poorly here, and harm could follow from trusting it.",
         f"Recipient: {recipient}. Passing the data on does not raise the risk to any person.",
     )
-    return Risk("low", "open", reasons, remaining)
+    if compared:
+        return Risk("moderate", "controlled", COMPARED, (*reasons, _AGGREGATES), remaining)
+    return Risk("low", "open", UNREAD, reasons, remaining)
+
+
+UNREAD = "No record of any person was read."
+COMPARED = "No record of any person was read to make it; records were read to compare with, and aggregates of them are included."
+_AGGREGATES = (
+    "Records were read to compare with. Their binned distributions, bins of fewer than 10 people left out, and their "
+    "correlations stand in the report and in inputs/comparison.json; they are exact, not differentially private."
+)

@@ -109,6 +109,7 @@ def carry_out(
         weakest=sum(model.numbers_by_basis()[basis] for basis in ("recalled", "assumption")),
         recipient=study.intent.recipient,
         objective=study.intent.objective,
+        compared=compare is not None,
     )
     with workshop(out, lock(study, calibrated, shard_patients)) as folder:
         write_risk(folder, study.declared(), risk)

@@ -62,7 +62,7 @@ def render(appraisal: Appraisal) -> str:
         model=appraisal.model,
         judgement=_judge(appraisal.gates, appraisal.findings),
         weakest=_weakest(appraisal),
-        privacy=_privacy(appraisal.study),
+        privacy=_privacy(appraisal),
         counts=_counts(appraisal),
         sections=_sections(appraisal.findings),
         grounding=_grounding(appraisal.weak_numbers),
@@ -115,6 +115,8 @@ def _judge(gates: Sequence[Gate], findings: Sequence[Finding]) -> Judgement:
         return Judgement(
             "missed", "Not fit for its purpose", f"{len(failed)} of {_count(len(gates), 'gate')} failed: {which}."
         )
+    if not any(measure.basis == "verified" for finding in findings for measure in finding.measures if measure.passed):
+        return Judgement("open", "Possible, not judged", f"No verified published value was asked of it.{aside}")
     return Judgement("met", "Fit for its purpose", f"{_all(len(gates), 'gate')} passed.{aside}")
 
 
@@ -147,10 +149,15 @@ def _compared(measure: Measure) -> str:
     return f"{name}, {got} against {figure(measure.expected, measure.unit)}{bounds}"
 
 
-def _privacy(study: Mapping[str, Any]) -> str:
-    """Return the privacy objective and the recipient as sentences."""
-    privacy = study["privacy"]
-    return f"{_sentence(str(privacy['objective'])).rstrip('.')}. Intended recipient: {privacy['recipient']}."
+def _privacy(appraisal: Appraisal) -> str:
+    """Return the privacy objective, what was read, and the recipient as sentences."""
+    privacy = appraisal.study["privacy"]
+    read = (
+        " Records were read to compare with, not to make it; their binned distributions and correlations are below."
+        if any(finding.check == "comparison" for finding in appraisal.findings)
+        else ""
+    )
+    return f"{_sentence(str(privacy['objective'])).rstrip('.')}.{read} Intended recipient: {privacy['recipient']}."
 
 
 def _counts(appraisal: Appraisal) -> list[tuple[str, str]]:

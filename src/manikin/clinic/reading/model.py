@@ -37,7 +37,6 @@ _RESERVED = frozenset(
     ("in", "and", "or", "not", "implies", "if", "patient_id", "index_date", "birth_date", "sampling_weight")
 )
 _DIGITS = re.compile(r"\d+\.?\d*")
-_TITLE = "its name in words"
 
 # The steps to which values are snapped where a variable declares none: helpers and latents, and derived values.
 DEFAULT_PRECISION = 1e-6
@@ -290,7 +289,7 @@ class _Reader:
             self.notebook.add(
                 section.get("unit") or section.get("values") or section.mapping,
                 f"{section.what}: {error}",
-                "See the codebook's page in the documentation.",
+                "See docs/model-language.md, 'Variables'.",
             )
             return None
 

@@ -119,10 +119,11 @@ class RuleReader:
             fits = {Kind.CATEGORY: "shares, ordered, derived", Kind.CONDITION: "logistic, derived"}.get(
                 self.variable.kind, "draw, quantiles, histogram, derived"
             )
+            unnamed = wanted == (Kind.CATEGORY,) and section.get("values") is None
             self.notebook.add(
                 section.get(rule) or section.mapping,
                 f"{section.what} is a {self.variable.kind}; '{rule}' makes something else.",
-                f"Use one of: {fits}.",
+                "Name the category's values: values: [one, other]" if unnamed else f"Use one of: {fits}.",
             )
             return False
         return True
