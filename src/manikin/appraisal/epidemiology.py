@@ -9,7 +9,17 @@ import numpy as np
 
 from manikin.appraisal.check import Subject
 from manikin.appraisal.finding import Finding, Measure
-from manikin.clinic import Correlation, Estimate, Published, Statistic, Target, estimate, realised_correlations
+from manikin.clinic import (
+    ClinicalModel,
+    Correlation,
+    Dependence,
+    Estimate,
+    Published,
+    Statistic,
+    Target,
+    estimate,
+    realised_correlations,
+)
 from manikin.clinic import correlation as pearson
 from manikin.codebook import in_sentence
 from manikin.streams import Floats
@@ -100,34 +110,17 @@ def _spoken(label: str) -> str:
 
 def correlations(subject: Subject) -> Finding:
     """Set every correlation that was asked for beside the one obtained."""
-    model, question = subject.program.model, "Do values move together as published?"
-    names = _matrix_names(subject)
-    needed = {
-        name
-        for group in model.dependences
-        for name in (*group.members, group.by or "", *(group.among.reads if group.among else ()))
-    }
-    kept = set(subject.cohort.layout.names)
-    columns = subject.columns((needed & kept) | set(names))
-    weights = subject.weights()
+    model, names = subject.program.model, _matrix_names(subject)
+    groups = [group for group in model.dependences if set(group.members) <= set(subject.cohort.layout.names)]
+    reads = {name for group in groups for name in (*group.members, group.by, *_reads(group)) if name}
+    columns, weights = subject.columns(reads | set(names)), subject.weights()
     size = _effective(len(columns[names[0]]) if names else 0, weights)
-    measures = []
-    for group in model.dependences:
-        if subject.conditional or not set(group.members) <= kept:
-            continue
-        realised = realised_correlations(group, columns, weights)
-        for place, asked in enumerate(group.correlations):
-            titles = (model.variables[asked.pair[0]].meaning.title, model.variables[asked.pair[1]].meaning.title)
-            for level, wanted in enumerate(asked.values):
-                obtained = float(realised[level, place])
-                if np.isfinite(obtained):
-                    measures.append(_correlation(titles, asked, group.levels[level], wanted, obtained, size))
-    errors = [abs(one.value - one.expected) for one in measures if one.expected is not None]
-    mean_error = float(np.mean(errors)) if errors else float("nan")
-    in_level = size / max(len({one.group for one in measures}), 1)
-    judged = bool(measures) and in_level >= _FEWEST
-    # What a sample of this size scatters by around a correlation of 0, on average, and by how much that average does.
-    chance = (0.8 + CHANCE * 0.6 / np.sqrt(max(len(errors), 1))) / np.sqrt(max(in_level, 1))
+    measures = (
+        []
+        if subject.conditional
+        else [one for group in groups for one in _realised(group, model, columns, weights, size)]
+    )
+    mean_error, passed = _judged(measures, size)
     answer = (
         f"{len(measures)} correlations were asked for; the cohort's lie within {mean_error:.3f} of them on average."
         if measures
@@ -137,21 +130,45 @@ def correlations(subject: Subject) -> Finding:
         "variables": [model.variables[name].meaning.title for name in names],
         "matrix": _matrix(columns, names, weights),
         "asked": _asked(names, subject),
-        "mean_error": mean_error if judged else None,
+        "mean_error": None if passed is None else mean_error,
     }
-    return Finding(
-        "correlations",
-        question,
-        answer,
-        bool(mean_error <= CORRELATION_BAR + chance) if judged else None,
-        tuple(measures),
-        drawings,
-    )
+    return Finding("correlations", "Do values move together as published?", answer, passed, tuple(measures), drawings)
 
 
 def _effective(size: int, weights: Floats | None) -> float:
     """Return how many equal patients tell as much as those with these weights."""
     return float(size) if weights is None else float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _reads(group: Dependence) -> frozenset[str]:
+    return group.among.reads if group.among else frozenset()
+
+
+def _realised(
+    group: Dependence, model: ClinicalModel, columns: Mapping[str, Any], weights: Floats | None, size: float
+) -> list[Measure]:
+    """Return a measure for each correlation that a group asks of each of its levels."""
+    realised = realised_correlations(group, columns, weights)
+    titles = {name: model.variables[name].meaning.title for name in group.members}
+    return [
+        _correlation((titles[asked.pair[0]], titles[asked.pair[1]]), asked, group.levels[level], wanted, obtained, size)
+        for place, asked in enumerate(group.correlations)
+        for level, wanted in enumerate(asked.values)
+        if np.isfinite(obtained := float(realised[level, place]))
+    ]
+
+
+def _judged(measures: list[Measure], size: float) -> tuple[float, bool | None]:
+    """Return the mean absolute error, and whether it is small enough; None where too few patients could tell."""
+    errors = [abs(one.value - one.expected) for one in measures if one.expected is not None]
+    if not errors:
+        return 0.0, None
+    mean_error = float(np.mean(errors))
+    in_level = size / len({one.group for one in measures})
+    # How far a sample's correlation scatters around 0: |N(0, 1)| has mean sqrt(2/pi) and SD sqrt(1 - 2/pi).
+    mean, sd = np.sqrt(2 / np.pi), np.sqrt(1 - 2 / np.pi)
+    chance = (mean + CHANCE * sd / np.sqrt(len(errors))) / np.sqrt(max(in_level, 1))
+    return mean_error, bool(mean_error <= CORRELATION_BAR + chance) if in_level >= _FEWEST else None
 
 
 def _correlation(

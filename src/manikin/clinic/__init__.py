@@ -7,7 +7,17 @@ to its published targets, the ``Program`` that a generator samples.
 from manikin.clinic.calibration import Calibrated, calibrate, realised_correlations, repairs
 from manikin.clinic.estimates import Estimate, correlation, estimate
 from manikin.clinic.library import built_in, find_model
-from manikin.clinic.model import ClinicalModel, Correlation, Intent, ModelVariable, Published, Role, Statistic, Target
+from manikin.clinic.model import (
+    ClinicalModel,
+    Correlation,
+    Dependence,
+    Intent,
+    ModelVariable,
+    Published,
+    Role,
+    Statistic,
+    Target,
+)
 from manikin.clinic.program import Program, compile_model
 from manikin.clinic.reading import parse_model, read_model
 from manikin.clinic.rules import Derived
@@ -16,6 +26,7 @@ __all__ = [
     "Calibrated",
     "ClinicalModel",
     "Correlation",
+    "Dependence",
     "Derived",
     "Estimate",
     "Intent",

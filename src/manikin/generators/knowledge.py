@@ -121,6 +121,10 @@ class KnowledgeSampler:
 
     def _too_rare(self, found: str) -> str:
         wish = "; ".join(filter(None, (self.given, self.oversample)))
+        if self._fitting == 0:
+            return (
+                f"Nobody fits what is asked for ({wish}): {found}. Its parts may contradict each other. Ask for less."
+            )
         return f"Hardly anybody fits what is asked for ({wish}): {found}. Ask for less."
 
     def _candidates(self, needed: tuple[str, ...], ordinals: Ordinals, attempt: int) -> dict[str, Any]:

@@ -48,71 +48,48 @@ def comparison(records: Path, mapping: Path) -> Callable[[Cohort], Finding]:
 
 
 def compare_samples(synthetic: Sample, real: Sample, mapping: RecordMapping) -> Finding:
-    """Return marginal distances, differences of correlation and a two-sample test, each with its real-versus-real ceiling."""
+    """Return distances of distributions, differences of correlations and a two-sample test, each with its ceiling."""
     halves = _halves(real)
-    distances = {column.variable.name: ks(synthetic, real, column.variable.name) for column in mapping.columns}
-    ceiling = {name: ks(halves[0], halves[1], name) for name in distances}
-    names = _scales(mapping)
-    pairs = _pairs(synthetic, real, names)
-    half_pairs = _pairs(halves[0], halves[1], names)
-    auc, auc_interval = two_sample_auc(synthetic, real, mapping)
-    auc_ceiling, _ = two_sample_auc(halves[0], halves[1], mapping)
-    mean_ks, mean_gap = float(np.mean(list(distances.values()))), _gap(pairs)
-    intervals = _intervals(synthetic, real, list(distances), names)
+    names, scales = [column.variable.name for column in mapping.columns], _scales(mapping)
     titles = {column.variable.name: column.variable.title for column in mapping.columns}
+    distances, ceiling = ({name: ks(*pair, name) for name in names} for pair in ((synthetic, real), halves))
+    pairs, half_pairs = _pairs(synthetic, real, scales), _pairs(*halves, scales)
+    (auc, auc_interval), (auc_ceiling, _) = (two_sample_auc(*pair, mapping) for pair in ((synthetic, real), halves))
+    mean_ks, mean_gap = _mean(distances), _gap(pairs)
+    ks_interval, gap_interval = _intervals(synthetic, real, names, scales)
     summary = (
-        Measure(
-            "Mean Kolmogorov-Smirnov distance",
-            mean_ks,
-            intervals[0],
-            float(np.mean(list(ceiling.values()))),
-            group="Overall",
-            note="expected: two halves of the real records",
-        ),
-        Measure(
-            "Mean absolute difference of correlations",
-            mean_gap,
-            intervals[1],
-            _gap(half_pairs),
-            group="Overall",
-            note="expected: two halves of the real records",
-        ),
-        Measure(
-            "Two-sample AUC of a classifier",
-            auc,
-            auc_interval,
-            auc_ceiling,
-            group="Overall",
-            note="0.5: can't be told apart; expected: two halves of the real records",
-        ),
+        _overall("Mean Kolmogorov-Smirnov distance", mean_ks, ks_interval, _mean(ceiling)),
+        _overall("Mean absolute difference of correlations", mean_gap, gap_interval, _gap(half_pairs)),
+        _overall("Two-sample AUC of a classifier", auc, auc_interval, auc_ceiling),
     )
     each = tuple(
         Measure(titles[name], distance, expected=ceiling[name], group="Kolmogorov-Smirnov distance")
         for name, distance in distances.items()
     )
     apart = tuple(
-        Measure(
-            f"{titles[one]} and {in_sentence(titles[other])}",
-            ours,
-            expected=theirs,
-            group="Correlation, expected: real",
-        )
-        for one, other, ours, theirs in pairs
+        Measure(f"{titles[a]} and {in_sentence(titles[b])}", ours, expected=theirs, group="Correlation, expected: real")
+        for a, b, ours, theirs in pairs
     )
-    return Finding(
-        "comparison",
-        f"Is it like real records? ({mapping.title})",
-        f"Mean distance of {len(distances)} distributions {mean_ks:.3f}, of {len(pairs)} correlations {mean_gap:.3f}; a classifier tells "
-        f"synthetic from real with AUC {auc:.2f} (two halves of the real records: {auc_ceiling:.2f}). {real.size:,} real people, weighted.",
-        None,
-        summary + each + apart,
-        {
-            "marginals": [_marginal(synthetic, real, column) for column in mapping.columns],
-            "correlation_pairs": [
-                [titles[one], titles[other], round(ours, 4), round(theirs, 4)] for one, other, ours, theirs in pairs
-            ],
-        },
+    answer = (
+        f"Mean distance of {len(names)} distributions {mean_ks:.3f}, of {len(pairs)} correlations {mean_gap:.3f}; "
+        f"a classifier tells synthetic from real with AUC {auc:.2f} (two halves of the real records: {auc_ceiling:.2f}). "
+        f"{real.size:,} real people, weighted."
     )
+    drawings = {
+        "marginals": [_marginal(synthetic, real, column) for column in mapping.columns],
+        "correlation_pairs": [[titles[a], titles[b], round(ours, 4), round(theirs, 4)] for a, b, ours, theirs in pairs],
+    }
+    question = f"Is it like real records? ({mapping.title})"
+    return Finding("comparison", question, answer, None, summary + each + apart, drawings)
+
+
+def _overall(name: str, value: float, interval: tuple[float, float], ceiling: float) -> Measure:
+    note = "expected: what two halves of the real records show of each other"
+    return Measure(name, value, interval, ceiling, group="Overall", note=note)
+
+
+def _mean(distances: dict[str, float]) -> float:
+    return float(np.mean(list(distances.values())))
 
 
 def ks(one: Sample, other: Sample, name: str) -> float:

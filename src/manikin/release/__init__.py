@@ -4,7 +4,7 @@ Enters: a cohort with its appraisal. Leaves: a folder that explains itself, is n
 made again by anyone.
 """
 
-from manikin.release.documents import Declared, dictionary, write_documents, write_risk
+from manikin.release.documents import dictionary, write_documents, write_risk
 from manikin.release.lock import Lock, digest, versions
 from manikin.release.manifest import Difference, differences, read_manifest, seal
 from manikin.release.risk import Risk, assess
@@ -13,7 +13,6 @@ from manikin.release.workshop import LOCK, MANIFEST, refuse_occupied, set_aside,
 __all__ = [
     "LOCK",
     "MANIFEST",
-    "Declared",
     "Difference",
     "Lock",
     "Risk",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -27,29 +26,13 @@ _DOCUMENTS = {
 }
 
 
-@dataclass(frozen=True)
-class Declared:
-    """What the study says of itself, as the documents open with it."""
-
-    name: str
-    purpose: str
-    users: tuple[str, ...]
-    objective: str
-    recipient: str
-    patients: int
-    seed: int
-    given: str = ""
-    oversample: str = ""
-
-
-def write_risk(folder: Path, study: Declared, risk: Risk) -> None:
+def write_risk(folder: Path, study: Mapping[str, Any], risk: Risk) -> None:
     """Write the risk assessment, which stands before any row is made."""
     _write(folder / "docs" / "risk-assessment.md", _render("risk-assessment.md", {"study": study, "risk": risk}))
 
 
 def write_documents(
     folder: Path,
-    study: Declared,
     calibrated: Calibrated,
     cohort: Cohort,
     appraisal: Appraisal,
@@ -60,7 +43,7 @@ def write_documents(
     model = calibrated.program.model
     entries = dictionary(cohort)
     facts = {
-        "study": study,
+        "study": appraisal.study,
         "model": model,
         "n_variables": appraisal.model["n_variables"],
         "n_free": sum(one.bounds is not None for one in model.parameters.values()),

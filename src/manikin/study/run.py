@@ -112,7 +112,7 @@ def carry_out(
         compared=compare is not None,
     )
     with workshop(out, lock(study, calibrated, shard_patients)) as folder:
-        write_risk(folder, study.declared(), risk)
+        write_risk(folder, study.facts(), risk)
         _write_inputs(folder, study, model)
         cohort = _sampled(study, calibrated, folder, jobs, shard_patients, progress)
         compared = _compared(folder, cohort, compare)
@@ -121,7 +121,6 @@ def carry_out(
         _write_formats(folder, study, cohort, progress)
         write_documents(
             folder,
-            study.declared(),
             calibrated,
             cohort,
             appraisal,

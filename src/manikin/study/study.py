@@ -14,13 +14,19 @@ from manikin.document import Mapping, Notebook, Scalar, Section, load, parse, sh
 from manikin.errors import ModelError, RequestError, StudyError, closest
 from manikin.formats import FORMATS
 from manikin.generators import select
-from manikin.release import Declared
 from manikin.streams import MAX_PATIENTS, MAX_SEED
 
 # The tables that an appraisal reads.
 NEEDED_TABLES = ("analysis", "truth")
 DEFAULT_PATIENTS, DEFAULT_SEED = 10_000, 1
 _MOST = min(2_000_000_000, MAX_PATIENTS)
+
+# The whole numbers of a study: from, to, and what stands where none is written.
+NUMBERS = (
+    ("patients", 1, _MOST, DEFAULT_PATIENTS),
+    ("seed", 0, MAX_SEED, DEFAULT_SEED),
+    ("world", 0, 1_000_000, 0),
+)
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,8 @@ class Study:
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and formats and tables that don't exist."""
-        _whole(self.patients, "patients", 1, _MOST)
-        _whole(self.seed, "seed", 0, MAX_SEED)
-        _whole(self.world, "world", 0, 1_000_000)
+        for key, low, high, _ in NUMBERS:
+            _whole(getattr(self, key), key, low, high)
         for one in self.formats:
             if one not in FORMATS:
                 raise RequestError(f"There is no format '{one}'. {closest(one, FORMATS)}")
@@ -59,23 +64,8 @@ class Study:
         if not self.formats:
             raise RequestError(f"A study is written in at least one format: {', '.join(FORMATS)}.")
 
-    def declared(self) -> Declared:
-        """Return what the documents open with."""
-        intent = self.intent
-        return Declared(
-            self.name,
-            intent.purpose,
-            intent.users,
-            intent.objective,
-            intent.recipient,
-            self.patients,
-            self.seed,
-            self.given,
-            self.oversample,
-        )
-
     def facts(self) -> dict[str, Any]:
-        """Return the study as an appraisal quotes it."""
+        """Return the study as its appraisal and documents quote it."""
         intent = self.intent
         return {
             "name": self.name,
@@ -160,7 +150,7 @@ def _read(
     objective, recipient = _privacy(privacy, notebook)
     named = section.need("model", "diabetes-screening")
     found = model or _model(named, folder, notebook)
-    written = {key: _number(section, key, low, high, default) for key, low, high, default in _NUMBERS}
+    written = {key: _number(section, key, low, high, default) for key, low, high, default in NUMBERS}
     given, oversample = section.text("given"), section.text("oversample")
     formats, tables = _choices(section, "formats", FORMATS, ("parquet",)), _choices(section, "tables", TABLES, TABLES)
     for one in NEEDED_TABLES:
@@ -184,9 +174,6 @@ def _read(
         formats=formats,
         tables=tables,
     ), found
-
-
-_NUMBERS = (("patients", 1, _MOST, DEFAULT_PATIENTS), ("seed", 0, MAX_SEED, DEFAULT_SEED), ("world", 0, 1_000_000, 0))
 
 
 def _number(section: Section, key: str, low: int, high: int, default: int) -> int:
