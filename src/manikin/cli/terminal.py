@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import Never
 
@@ -16,6 +17,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self._step = ""
+        self._begun = time.monotonic()
         self._bar: tqdm[Never] | None = None
 
     def __enter__(self) -> Terminal:
@@ -37,7 +39,8 @@ class Terminal:
                 total=total,
                 desc=f"  {step:<24}",
                 leave=False,
-                delay=_PATIENCE_SECONDS,
+                # Patience is with the whole command: a late step shows its bar at once.
+                delay=max(0.0, _PATIENCE_SECONDS - (time.monotonic() - self._begun)),
                 disable=not sys.stderr.isatty(),
                 bar_format="{desc} {bar:24} {n_fmt} of {total_fmt}  {remaining} left",
             )
