@@ -285,6 +285,15 @@ def test_a_shard_holds_the_same_whatever_its_size_and_process_and_a_larger_cohor
         assert larger.table(name).slice(0, rows).to_pylist() == whole.table(name).to_pylist()
 
 
+def test_a_sampler_at_work_travels_as_one_that_is_not(sampler: Build) -> None:
+    # One thread sends it to a process while another draws from it.
+    dirty = imperfect(sampler(), ALL)
+    fresh = pickle.dumps(dirty)
+    dirty.draw(np.arange(50))
+    assert len(dirty.layout.defects) == len(cohort_of(dirty, 50).layout.defects)
+    assert pickle.dumps(dirty) == fresh
+
+
 def test_the_log_counts_who_was_at_risk_and_who_was_struck(sampler: Build) -> None:
     cohort = cohort_of(imperfect(sampler(), [Missing(("hba1c", "ferritin"), Dose(0.2))]), 2_000, 900)
     counts = np.sum([tally_of(part) for part in cohort.batches("defects")], axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import manikin
 from manikin.cli import main
 from manikin.clinic import ClinicalModel
 from manikin.cohort.defects import presets
 from manikin.errors import StudyError
-from manikin.study import Made, Study, changed, defects_of, make, read_study, remake, run, verify
+from manikin.study import Made, Study, changed, defects_of, make, parse_study, read_study, remake, run, verify
 from toy import TOY, bytes_of
 
 HERE = "¦"
@@ -146,6 +149,45 @@ def test_a_malformed_defect_is_told_with_its_place(
     assert sorted(path.name for path in folder.iterdir()) == ["study.yaml", "toy.yaml"]
 
 
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32), st.integers(1, 5))
+def test_damaged_defects_are_accepted_or_refused_but_never_break_the_reader(
+    model: ClinicalModel, number: int, times: int
+) -> None:
+    chance, text, start = random.Random(number), list(STUDY), STUDY.index("defects:")
+    for _ in range(times):
+        place = chance.randrange(start, len(text))
+        text[place : place + chance.randrange(6)] = chance.choice(
+            [
+                "",
+                ":",
+                "[",
+                "}",
+                "\n",
+                " ",
+                "'",
+                "9",
+                "é",
+                "&a ",
+                "*a",
+                "\0",
+                "- ",
+                "-1e308",
+                "0",
+                "nan",
+                "missing",
+                "age",
+                ",",
+            ]
+        )
+    try:
+        parse_study("".join(text), model)
+    except StudyError as error:
+        lines = "".join(text).count("\n") + 1
+        assert error.mistakes
+        assert all(1 <= one.line <= lines and one.column >= 1 for one in error.mistakes)
+
+
 def test_a_preset_that_names_nothing_of_the_model_is_refused(folder: Path) -> None:
     (folder / "toy.yaml").write_text(
         (Path(__file__).parent / "test_malformed_studies.py").read_text().split('MODEL = """\\\n')[1].split('"""')[0]
@@ -215,7 +257,8 @@ def test_without_parquet_the_log_is_kept_as_what_was_asked_for(
 def test_the_documents_say_what_is_imperfect(folder: Path, released: Made) -> None:
     assert released.folder is not None
     datasheet = (folder / "out/docs/datasheet.md").read_text()
-    assert "Yes: Missing ferritin, hba1c (share 5%)" in datasheet
+    assert "- Missing ferritin, hba1c (share 5%).\n" in datasheet
+    assert "- Under-represent sex == female (keep 50%).\n" in datasheet
     dictionary = (folder / "out/docs/dictionary.md").read_text()
     assert "## defects" in dictionary
     assert "Imperfect on purpose (heaping, swapped, offset); the truth holds the clean value." in dictionary

@@ -30,6 +30,9 @@ def targets(subject: Subject) -> Finding:
     if subject.conditional:
         answer = f"Not asked: all patients have {subject.conditional}, and the targets are about the whole population."
         return Finding("targets", question, answer, None)
+    if subject.biased:
+        answer = f"Not asked: too few were let in on purpose ({subject.biased}), and the targets are about the whole population."
+        return Finding("targets", question, answer, None)
     columns = subject.columns(
         frozenset[str]().union(*(target.reads for target in model.targets.values())) & set(subject.cohort.layout.names)
     )
@@ -113,7 +116,7 @@ def correlations(subject: Subject) -> Finding:
     size = _effective(len(columns[names[0]]) if names else 0, weights)
     measures = []
     for group in model.dependences:
-        if subject.conditional or not set(group.members) <= kept:
+        if subject.conditional or subject.biased or not set(group.members) <= kept:
             continue
         realised = realised_correlations(group, columns, weights)
         for place, asked in enumerate(group.correlations):

@@ -187,6 +187,9 @@ def _print_verdict(made: Made) -> None:
     for gate in appraisal.gates:
         print(f"  {gate.name:<28} {'passed' if gate.passed else 'FAILED'}   {gate.reached}")
     print(f"  {'Private':<28} no record was used")
+    if made.study.defects:
+        count = len(made.study.defects)
+        print(f"  {'Imperfect on purpose':<28} {count} defect{'s' if count > 1 else ''}; the log stands in defects/")
     for one in appraisal.model["not_for"]:
         print(f"  {'Not for':<28} {one}")
     print(f"  {'Weakest':<28} {_weakest(appraisal)}; see docs/sources.md")

@@ -185,6 +185,11 @@ class Defect(Protocol):
         """The draws that it takes."""
         ...
 
+    @property
+    def source(self) -> str:
+        """Where its figures come from; empty where they were chosen for a purpose."""
+        ...
+
     def apply(self, records: Records, drawn: Sequence[Drawn]) -> Records:
         """Return what then stands on record; ``drawn`` answers the aims in their order."""
         ...

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,10 @@ class Imperfect:
     defects: tuple[Defect, ...]
     chances: tuple[tuple[Chance, ...], ...]
     biases: tuple[UnderRepresent, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process without what is computed on the way, which another thread may be adding to."""
+        return Imperfect, (self.sampler, self.defects, self.chances, self.biases)
 
     @property
     def seed(self) -> Seed:
