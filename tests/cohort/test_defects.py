@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,16 @@ import pytest
 
 from manikin.cohort import Cohort, Plan
 from manikin.cohort.defects import (
+    Aim,
     Defect,
     Dose,
+    Drawn,
     Heaping,
     Imperfect,
     LabelNoise,
     Missing,
     Offset,
+    Records,
     Swapped,
     TypingError,
     UnderRepresent,
@@ -301,6 +304,34 @@ def test_the_log_counts_who_was_at_risk_and_who_was_struck(sampler: Build) -> No
     assert counts[1, 0] == 2_000
     assert counts[0, 0] < 2_000
     assert [sum(log["variable"] == name) for name in ("hba1c", "ferritin")] == counts[:, 1].tolist()
+
+
+@dataclass(frozen=True)
+class Smudged:
+    """A defect of somebody else's: what was wet can't be read."""
+
+    variables: tuple[str, ...] = ("ferritin",)
+    source: str = ""
+
+    name = "smudged"
+
+    @property
+    def aims(self) -> tuple[Aim, ...]:
+        return (Aim(self.variables, Dose(0.25)),)
+
+    def apply(self, records: Records, drawn: Sequence[Drawn]) -> Records:
+        return records.without("ferritin", drawn[0].struck)
+
+    def written(self) -> dict[str, Any]:
+        return {"smudged": ["ferritin"], "share": 0.25}
+
+
+def test_a_defect_of_somebody_elses_enters_by_the_same_door(sampler: Build) -> None:
+    analysis, truth, log = made(sampler, Smudged())
+    assert abs(analysis["ferritin"].isna().mean() - 0.25) < 1.5 * POINT
+    assert truth["ferritin"].notna().all()
+    assert set(log["defect"]) == {"smudged"}
+    assert len(log) == analysis["ferritin"].isna().sum()
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,12 @@ class Field:
     @property
     def in_truth(self) -> bool:
         """Whether the truth holds it: it is nowhere else, or what is on record may be absent or wrong."""
-        return not self.data or self.masked or bool(self.defects)
+        return not self.data or self.hides
+
+    @property
+    def hides(self) -> bool:
+        """Whether a column says whose value is on record."""
+        return self.masked or bool(self.defects)
 
     @property
     def event(self) -> str | None:

@@ -130,7 +130,7 @@ class _People:
         return _array(field.variable, self.columns[field.variable.name])
 
     def _recorded(self, field: Field) -> pa.Array:
-        hidden = ~np.asarray(self.columns[observed(field.variable.name)]) if field.masked else None
+        hidden = ~np.asarray(self.columns[observed(field.variable.name)]) if field.hides else None
         return _array(field.variable, self._on_record(field), hidden)
 
     def _on_record(self, field: Field) -> Any:
@@ -142,7 +142,7 @@ class _People:
         absent = {Kind.CONDITION: 0, Kind.CATEGORY: -1}
         kind = field.variable.kind
         there = values != absent[kind] if kind in absent else ~np.isnan(values)
-        seen = np.asarray(self.columns[observed(field.variable.name)]) if field.masked else True
+        seen = np.asarray(self.columns[observed(field.variable.name)]) if field.hides else True
         return np.asarray(there & seen, np.bool_)
 
     def _numbers(self, field: Field) -> Floats:

@@ -66,10 +66,7 @@ class Imperfect:
         bits = {name: np.zeros(len(ordinals), np.int64) for name in names}
         tally = []
         for defect, chances, streams in zip(self.defects, self.chances, _addresses(self.defects), strict=True):
-            drawn = [
-                draw(aim, chance, records, self.seed.stream(*stream).uniform_at(ordinals))
-                for aim, chance, stream in zip(defect.aims, chances, streams, strict=True)
-            ]
+            drawn = _drawn(self.seed, defect, chances, streams, records, ordinals)
             after = defect.apply(records, drawn)
             for name in defect.variables:
                 bits[name] |= _differs(records, after, name).astype(np.int64) << self._kinds.index(defect.name)
@@ -115,20 +112,39 @@ def imperfect(
     columnwise = tuple(one for one in defects if not isinstance(one, UnderRepresent))
     biases = tuple(one for one in defects if isinstance(one, UnderRepresent))
     _refuse_unknown(columnwise, sampler.layout)
-    names = {name for one in columnwise for name in one.variables}
     ordinals = np.arange(REFERENCE_PATIENTS, dtype=np.int64)
+    chances = _solved(sampler, columnwise, ordinals)
+    return Imperfect(sampler, columnwise, chances, _expected(biases, unbiased or sampler, ordinals))
+
+
+def _solved(sampler: Sampler, defects: tuple[Defect, ...], ordinals: Ordinals) -> tuple[tuple[Chance, ...], ...]:
+    """Return the chances by which each share is met, after what earlier defects left on record."""
+    if not any(aim.dose.odds_ratio for one in defects for aim in one.aims):
+        # Everybody at risk has the same chance; patients who are hard to come by need not be drawn to know it.
+        return tuple(tuple(Chance(aim.dose.share, aim.dose.share) for aim in one.aims) for one in defects)
+    names = sorted({name for one in defects for name in one.variables})
+    records = records_of(sampler.draw(ordinals), sampler.layout, names)
     chances = []
-    if columnwise:
-        records = records_of(sampler.draw(ordinals), sampler.layout, sorted(names))
-        for defect, streams in zip(columnwise, _addresses(columnwise), strict=True):
-            solved = tuple(solve(aim, records) for aim in defect.aims)
-            drawn = [
-                draw(aim, chance, records, sampler.seed.stream(*stream).uniform_at(ordinals))
-                for aim, chance, stream in zip(defect.aims, solved, streams, strict=True)
-            ]
-            chances.append(solved)
-            records = defect.apply(records, drawn)
-    return Imperfect(sampler, columnwise, tuple(chances), _expected(biases, unbiased or sampler, ordinals))
+    for defect, streams in zip(defects, _addresses(defects), strict=True):
+        solved = tuple(solve(aim, records) for aim in defect.aims)
+        chances.append(solved)
+        records = defect.apply(records, _drawn(sampler.seed, defect, solved, streams, records, ordinals))
+    return tuple(chances)
+
+
+def _drawn(
+    seed: Seed,
+    defect: Defect,
+    chances: tuple[Chance, ...],
+    streams: list[Address],
+    records: Records,
+    ordinals: Ordinals,
+) -> list[Drawn]:
+    """Return whom a defect strikes."""
+    return [
+        draw(aim, chance, records, seed.stream(*stream).uniform_at(ordinals))
+        for aim, chance, stream in zip(defect.aims, chances, streams, strict=True)
+    ]
 
 
 def kinds(defects: Sequence[Defect]) -> tuple[str, ...]:
