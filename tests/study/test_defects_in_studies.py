@@ -20,7 +20,8 @@ from manikin.clinic import ClinicalModel
 from manikin.cohort.defects import presets
 from manikin.errors import StudyError
 from manikin.study import Made, Study, changed, defects_of, make, parse_study, read_study, remake, run, verify
-from toy import TOY, bytes_of
+from manikin.study.run import silent
+from toy import SHARD, TOY, bytes_of
 
 HERE = "¦"
 STUDY = """\
@@ -244,6 +245,19 @@ def test_two_processes_write_the_same_bytes(
     for jobs in (1, 2):
         run(imperfect, model, folder / f"jobs-{jobs}", jobs=jobs)
     assert bytes_of(folder / "jobs-1") == bytes_of(folder / "jobs-2")
+
+
+def test_an_interrupted_run_resumes_to_the_same_bytes(folder: Path, released: Made, model: ClinicalModel) -> None:
+    def interrupt(step: str, done: int, _total: int) -> None:
+        if (step, done) == ("sampling", SHARD):
+            raise KeyboardInterrupt
+
+    for progress in (interrupt, silent):
+        try:
+            run(released.study, model, folder / "resumed", jobs=1, progress=progress)
+        except KeyboardInterrupt:
+            assert len(list((folder / ".resumed.unfinished/defects").iterdir())) == 1
+    assert bytes_of(folder / "resumed") == bytes_of(folder / "out")
 
 
 def test_without_parquet_the_log_is_kept_as_what_was_asked_for(
