@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from manikin.study import Made
@@ -27,6 +27,7 @@ def make(
     given: str | None = None,
     oversample: str | None = None,
     world: int | None = None,
+    defects: Sequence[Any] | None = None,
     out: str | Path | None = None,
     formats: Sequence[str] | None = None,
     jobs: int | None = None,
@@ -40,6 +41,7 @@ def make(
         given: What is to hold for every patient: ``"stage=diagnosed"`` or ``"sex=female,age=60..70"``.
         oversample: Of whom there are to be more: ``"stage=undiagnosed:10"``.
         world: 0 for the model as published; any other draws its uncertain numbers anew.
+        defects: What is made imperfect on purpose, as in a study file: ``[{"missing": ["hba1c"], "share": 0.05}]``.
         out: Where the release will stand.
         formats: In which formats a release is written.
         jobs: Processes for a release; all cores by default.
@@ -61,5 +63,6 @@ def make(
         oversample=oversample,
         world=world,
         formats=None if formats is None else tuple(formats),
+        defects=None if defects is None else study.defects_of(defects, model),
     )
     return study.make(wanted, model) if out is None else study.run(wanted, model, Path(out), jobs=jobs)

@@ -8,7 +8,8 @@ import codebook_page
 import pytest
 
 from manikin.cli import _parser
-from manikin.cohort import TABLES
+from manikin.cohort import DEFECTS, TABLES
+from manikin.cohort.defects import presets
 from manikin.formats import FORMATS
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +45,7 @@ def test_every_command_stands_in_the_readme():
         assert f"manikin {command}" in readme
 
 
-@pytest.mark.parametrize("name", [*TABLES, *FORMATS])
+@pytest.mark.parametrize("name", [*TABLES, DEFECTS, *FORMATS])
 def test_every_table_and_format_stands_in_the_readme(name):
     assert name in (ROOT / "README.md").read_text()
 
@@ -67,3 +68,12 @@ def test_every_rule_and_setting_of_the_model_language_is_documented():
 
 def test_the_page_of_formulas_is_that_of_the_register():
     assert codebook_page.PAGE.read_text(encoding="utf-8") == codebook_page.page()
+
+
+def test_every_defect_setting_and_preset_of_a_study_is_documented():
+    page = (ROOT / "docs" / "imperfect-records.md").read_text()
+    source = (ROOT / "src/manikin/cohort/defects/reading.py").read_text()
+    asked = set(re.findall(r'self\.(?:section\.(?:get|flag|number)|number|probability|condition)\("([a-z-]+)"', source))
+    kinds = re.findall(r'^    "([a-z-]+)": "\{', source, re.MULTILINE)
+    assert len(kinds) == 8
+    assert not {word for word in {*asked, *kinds, *presets()} if f"{word}:" not in page and f"`{word}`" not in page}

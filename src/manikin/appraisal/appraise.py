@@ -8,6 +8,7 @@ from typing import Any
 
 from manikin.appraisal.appraisal import Appraisal
 from manikin.appraisal.check import Check, Subject
+from manikin.appraisal.defects import defects
 from manikin.appraisal.distributions import distributions, missingness
 from manikin.appraisal.epidemiology import CORRELATION_BAR, correlations, targets
 from manikin.appraisal.finding import Finding, Gate
@@ -44,6 +45,8 @@ def appraise(
     for number, check in enumerate(checks):
         progress(number, len(checks))
         findings.append(check(subject))
+    if subject.cohort.layout.defects:
+        findings.append(defects(subject))
     progress(len(checks), len(checks))
     if compared is not None:
         # Beside the published figures, before the plain description.

@@ -40,6 +40,9 @@ def targets(subject: Subject) -> Finding:
     if subject.conditional:
         answer = f"Not asked: all patients have {subject.conditional}, and the targets are about the whole population."
         return Finding("targets", question, answer, None)
+    if subject.biased:
+        answer = f"Not asked: too few were let in on purpose ({subject.biased}), and the targets are about the whole population."
+        return Finding("targets", question, answer, None)
     columns = subject.columns(
         frozenset[str]().union(*(target.reads for target in model.targets.values())) & set(subject.cohort.layout.names)
     )
@@ -117,7 +120,7 @@ def correlations(subject: Subject) -> Finding:
     size = _effective(len(columns[names[0]]) if names else 0, weights)
     measures = (
         []
-        if subject.conditional
+        if subject.conditional or subject.biased
         else [one for group in groups for one in _realised(group, model, columns, weights, size)]
     )
     mean_error, passed = _judged(measures, size)

@@ -191,6 +191,9 @@ def _print_verdict(made: Made) -> None:
     for finding in appraisal.findings:
         if finding.check in ("targets", "comparison"):
             print(f"  {_sentence_of(finding.check):<28} {finding.answer}")
+    if made.study.defects:
+        count = len(made.study.defects)
+        print(f"  {'Imperfect on purpose':<28} {count} defect{'s' if count > 1 else ''}; the log stands in defects/")
     for one in appraisal.model["not_for"]:
         print(f"  {'Not for':<28} {one}")
     print(f"  {'Weakest':<28} {_weakest(appraisal)}; see docs/sources.md")

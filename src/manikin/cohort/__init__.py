@@ -4,13 +4,15 @@ Enters: columns of patients from a ``Sampler``. Leaves: a ``Cohort``, whose tabl
 """
 
 from manikin.cohort.cohort import Cohort, open_cohort, plain
-from manikin.cohort.layout import TABLES, WEIGHT, Columns, Field, Layout, Sampler, observed
+from manikin.cohort.layout import DEFECTS, TABLES, WEIGHT, Asked, Columns, Field, Layout, Sampler, observed, recorded
 from manikin.cohort.shards import SHARD_PATIENTS, Plan, write
 
 __all__ = [
+    "DEFECTS",
     "SHARD_PATIENTS",
     "TABLES",
     "WEIGHT",
+    "Asked",
     "Cohort",
     "Columns",
     "Field",
@@ -20,5 +22,6 @@ __all__ = [
     "observed",
     "open_cohort",
     "plain",
+    "recorded",
     "write",
 ]

@@ -15,6 +15,9 @@ Columns = Mapping[str, Any]
 
 WEIGHT = "sampling_weight"
 TABLES = ("patients", "encounters", "events", "analysis", "truth")
+# The table that imperfect cohorts have besides, and the key under which a shard's columns say how many were struck.
+DEFECTS = "defects"
+TALLY = "~tally"
 
 
 def observed(name: str) -> str:
@@ -22,15 +25,39 @@ def observed(name: str) -> str:
     return f"{name}?"
 
 
+def recorded(name: str) -> str:
+    """Return the name of the column that holds what is on record of a variable whose records are imperfect."""
+    return f"{name}!"
+
+
+def history(name: str) -> str:
+    """Return the name of the column that says which defects struck a value, a bit for each of ``Asked.kinds``."""
+    return f"{name}~"
+
+
 @dataclass(frozen=True)
 class Field:
-    """A variable's place: in the data or only in the truth, static or not, always or sometimes on record."""
+    """A variable's place: in the data or only in the truth, static or not, always or sometimes on record.
+
+    ``defects`` names what was done to its records on purpose.
+    """
 
     variable: Variable
     data: bool
     static: bool = False
     masked: bool = False
     group: str = ""
+    defects: tuple[str, ...] = ()
+
+    @property
+    def in_truth(self) -> bool:
+        """Whether the truth holds it: it is nowhere else, or what is on record may be absent or wrong."""
+        return not self.data or self.hides
+
+    @property
+    def hides(self) -> bool:
+        """Whether a column says whose value is on record."""
+        return self.masked or bool(self.defects)
 
     @property
     def event(self) -> str | None:
@@ -44,12 +71,29 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """One draw of a defect: the share asked of those at risk, of which variables, and who is struck more often.
+
+    ``kinds`` are the names of all defects of the cohort, in the order of the bits of ``history``.
+    """
+
+    defect: str
+    variables: tuple[str, ...]
+    share: float
+    outcome: str = ""
+    when: str = ""
+    odds_ratio: float | None = None
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Layout:
-    """All fields of a cohort, the span of its index dates, and whether its patients carry weights."""
+    """All fields of a cohort, the span of its index dates, whether its patients carry weights, and its defects."""
 
     fields: tuple[Field, ...]
     index_dates: tuple[date, date]
     weighted: bool = False
+    defects: tuple[Asked, ...] = ()
 
     def field(self, name: str) -> Field:
         """Return the field of a variable."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import threading
@@ -161,18 +160,18 @@ def _employ(
 
 
 def _worker() -> list[str]:
-    # Imports from where this process does, and not from whatever lies in the current folder.
+    # Imports from where this process does, and not from whatever lies in the current folder. Ctrl-C reaches the whole
+    # group and is the parent's to answer: not even the imports may be interrupted by it.
     return [
         sys.executable,
         "-c",
-        f"import sys; sys.path[:] = {sys.path}; from manikin.cohort.shards import work; work()",
+        f"import sys; sys.path[:] = {sys.path}; import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "from manikin.cohort.shards import work; work()",
     ]
 
 
 def work() -> None:
     """Write the shards whose numbers arrive on standard input; what a worker process runs."""
-    # Ctrl-C reaches the whole group, and is the parent's to answer.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     plan: Plan = pickle.load(sys.stdin.buffer)
     # Whatever a library prints must not be taken for an answer.
     answers, sys.stdout = sys.stdout.buffer, sys.stderr

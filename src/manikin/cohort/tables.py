@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from manikin.codebook import Kind, Variable
-from manikin.cohort.layout import WEIGHT, Columns, Field, Layout, observed
+from manikin.cohort.defects.log import log_table
+from manikin.cohort.layout import DEFECTS, WEIGHT, Columns, Field, Layout, observed, recorded
 from manikin.streams import Floats, Ordinals, Seed
 
 Days = npt.NDArray[np.datetime64]
@@ -32,6 +33,7 @@ def assemble(
         "events": people.events,
         "analysis": people.analysis,
         "truth": people.truth,
+        DEFECTS: people.defects,
     }
     return {name: makers[name]() for name in tables}
 
@@ -57,8 +59,8 @@ class _People:
         return pa.table(arrays)
 
     def truth(self) -> pa.Table:
-        """One row for each patient: latents, and clean values of what is not always on record."""
-        kept = [field for field in self.layout.fields if not field.data or field.masked]
+        """One row for each patient: latents, and clean values of what is not always, or not rightly, on record."""
+        kept = [field for field in self.layout.fields if field.in_truth]
         return pa.table({"patient_id": self.patient_id} | {field.variable.name: self._clean(field) for field in kept})
 
     def patients(self) -> pa.Table:
@@ -117,6 +119,10 @@ class _People:
             }
         )
 
+    def defects(self) -> pa.Table:
+        """One row for each value on record that was made another than the clean one."""
+        return log_table(self.columns, self.layout, self.patient_id)
+
     def _encounter_id(self) -> pa.Array:
         return _text_ids(_ENCOUNTER_PREFIX, self.identifiers)
 
@@ -124,19 +130,23 @@ class _People:
         return _array(field.variable, self.columns[field.variable.name])
 
     def _recorded(self, field: Field) -> pa.Array:
-        hidden = ~np.asarray(self.columns[observed(field.variable.name)]) if field.masked else None
-        return _array(field.variable, self.columns[field.variable.name], hidden)
+        hidden = ~np.asarray(self.columns[observed(field.variable.name)]) if field.hides else None
+        return _array(field.variable, self._on_record(field), hidden)
+
+    def _on_record(self, field: Field) -> Any:
+        name = field.variable.name
+        return np.asarray(self.columns[recorded(name) if field.defects else name])
 
     def _present(self, field: Field) -> npt.NDArray[np.bool_]:
-        values = np.asarray(self.columns[field.variable.name])
+        values = self._on_record(field)
         absent = {Kind.CONDITION: 0, Kind.CATEGORY: -1}
         kind = field.variable.kind
         there = values != absent[kind] if kind in absent else ~np.isnan(values)
-        seen = np.asarray(self.columns[observed(field.variable.name)]) if field.masked else True
+        seen = np.asarray(self.columns[observed(field.variable.name)]) if field.hides else True
         return np.asarray(there & seen, np.bool_)
 
     def _numbers(self, field: Field) -> Floats:
-        return np.asarray(self.columns[field.variable.name]) if field.variable.numeric else np.full(self.count, np.nan)
+        return self._on_record(field) if field.variable.numeric else np.full(self.count, np.nan)
 
     def _texts(self, fields: list[Field], who: Any, which: Any) -> tuple[list[str], npt.NDArray[np.int32]]:
         texts: list[str] = []
@@ -144,7 +154,7 @@ class _People:
         for place, field in enumerate(fields):
             if field.variable.kind is Kind.CATEGORY:
                 mine = which == place
-                codes[mine] = len(texts) + np.asarray(self.columns[field.variable.name])[who[mine]]
+                codes[mine] = len(texts) + self._on_record(field)[who[mine]]
                 texts += field.variable.levels
         return texts, codes
 

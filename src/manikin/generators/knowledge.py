@@ -30,7 +30,7 @@ _PILOT = 1 << 18
 class KnowledgeSampler:
     """Draws patients from a calibrated clinical model.
 
-    ``parameters`` and ``latent`` are the calibration's outcome; ``given`` and ``oversample`` are as in ``select``.
+    ``parameters`` and ``latent`` are the calibration's outcome; ``given``, ``oversample`` and ``thinned`` are as in ``select``.
     """
 
     model: ClinicalModel
@@ -39,11 +39,13 @@ class KnowledgeSampler:
     seed: Seed
     given: str = ""
     oversample: str = ""
+    thinned: tuple[tuple[str, float], ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as text and numbers."""
         latent = {name: matrix.tolist() for name, matrix in self.latent.items()}
-        return _rebuilt, (self.model.text, dict(self.parameters), latent, self.seed, self.given, self.oversample)
+        wanted = (self.given, self.oversample, self.thinned)
+        return _rebuilt, (self.model.text, dict(self.parameters), latent, self.seed, *wanted)
 
     @cached_property
     def program(self) -> Program:
@@ -53,7 +55,7 @@ class KnowledgeSampler:
     @cached_property
     def selection(self) -> Selection:
         """Which patients are wanted."""
-        return select(self.model, self.given, self.oversample)
+        return select(self.model, self.given, self.oversample, self.thinned)
 
     @cached_property
     def layout(self) -> Layout:
@@ -120,7 +122,8 @@ class KnowledgeSampler:
         return float(np.mean(np.broadcast_to(self.selection.acceptance(columns), (_PILOT,))))
 
     def _too_rare(self, found: str) -> str:
-        wish = "; ".join(filter(None, (self.given, self.oversample)))
+        fewer = (f"{100 * share:g}% of {text}" for text, share in self.thinned)
+        wish = "; ".join(filter(None, (self.given, self.oversample, *fewer)))
         if self._fitting == 0:
             return (
                 f"Nobody fits what is asked for ({wish}): {found}. Its parts may contradict each other. Ask for less."
@@ -163,7 +166,13 @@ class KnowledgeSampler:
 
 
 def _rebuilt(
-    text: str, parameters: dict[str, float], latent: dict[str, Any], seed: Seed, given: str, oversample: str
+    text: str,
+    parameters: dict[str, float],
+    latent: dict[str, Any],
+    seed: Seed,
+    given: str,
+    oversample: str,
+    thinned: tuple[tuple[str, float], ...],
 ) -> KnowledgeSampler:
     matrices = {name: np.array(matrix) for name, matrix in latent.items()}
-    return KnowledgeSampler(parse_model(text), parameters, matrices, seed, given, oversample)
+    return KnowledgeSampler(parse_model(text), parameters, matrices, seed, given, oversample, thinned)

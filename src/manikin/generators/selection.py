@@ -14,7 +14,7 @@ import numpy as np
 
 from manikin.clinic.expressions import NUMBER, Columns, Expression, Scope, Type
 from manikin.clinic.grammar import ExpressionError
-from manikin.clinic.model import ClinicalModel
+from manikin.clinic.model import ClinicalModel, Role
 from manikin.codebook import Kind, Range
 from manikin.errors import RequestError
 
@@ -24,22 +24,30 @@ _SPAN = re.compile(r"(?P<low>-?\d*\.?\d+)?(?P<dots>\.\.)?(?P<high>-?\d*\.?\d+)?"
 
 @dataclass(frozen=True)
 class Selection:
-    """What is wanted: clamped roots, conditions that must hold, and strata of which there are to be more."""
+    """What is wanted: clamped roots, conditions that must hold, and strata of which there are to be more.
+
+    Of ``thinned`` groups only a share is kept. That is a bias asked for, and no weight undoes it.
+    """
 
     clamps: dict[str, Range]
     given: tuple[Expression, ...]
     strata: tuple[tuple[Expression, float], ...]
+    thinned: tuple[tuple[Expression, float], ...] = ()
 
     @property
     def reads(self) -> frozenset[str]:
         """The variables that decide whether a candidate is accepted."""
-        return frozenset[str]().union(*(one.reads for one in (*self.given, *(stratum for stratum, _ in self.strata))))
+        return frozenset[str]().union(
+            *(one.reads for one in (*self.given, *(who for who, _ in (*self.strata, *self.thinned))))
+        )
 
     def acceptance(self, columns: Columns) -> Any:
         """Return the probability with which each candidate is accepted."""
         wanted: Any = 1.0
         for one in self.given:
             wanted = wanted * one.compute(columns)
+        for who, share in self.thinned:
+            wanted = wanted * np.where(who.compute(columns), share, 1.0)
         most = np.prod([max(times, 1.0) for _, times in self.strata])
         return wanted * self.multiplicity(columns) / most
 
@@ -51,13 +59,16 @@ class Selection:
         return times
 
 
-def select(model: ClinicalModel, given: str = "", oversample: str = "") -> Selection:
+def select(
+    model: ClinicalModel, given: str = "", oversample: str = "", thinned: tuple[tuple[str, float], ...] = ()
+) -> Selection:
     """Return the selection written as on the command line.
 
     Args:
         model: The model whose variables are meant.
         given: Facts such as ``sex=female,age=60..70``, or an expression such as ``stage == diagnosed and bmi > 30``.
         oversample: Strata such as ``stage=undiagnosed:10``, several separated by semicolons.
+        thinned: Conditions, and the share that is kept of those for whom each holds.
 
     Raises:
         RequestError: The text does not fit the model.
@@ -75,7 +86,22 @@ def select(model: ClinicalModel, given: str = "", oversample: str = "") -> Selec
     strata = tuple(
         _stratum(model, scope, text) for text in filter(None, (part.strip() for part in oversample.split(";")))
     )
-    return Selection(clamps, tuple(conditions), strata)
+    fewer = tuple((condition_on(model, text), share) for text, share in thinned)
+    return Selection(clamps, tuple(conditions), strata, fewer)
+
+
+def condition_on(model: ClinicalModel, text: str) -> Expression:
+    """Return a condition on patients, compiled; it reads what is kept of them, so that it can be told from the truth.
+
+    Raises:
+        ExpressionError: The text is no condition, or reads what is not kept.
+    """
+    kept = [name for name, one in model.variables.items() if one.role is not Role.HELPER]
+    known = _scope(model)
+    bound = Scope({name: known.names[name] for name in kept}).bind(text)
+    if bound.type.kind != "condition":
+        raise ExpressionError(0, f"This is {bound.type}, where a condition is needed.", f"Compare it: {text} > 0")
+    return bound
 
 
 def _facts(given: str) -> list[str]:

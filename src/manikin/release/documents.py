@@ -14,7 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from manikin.appraisal import Appraisal
 from manikin.clinic import Calibrated, ClinicalModel
 from manikin.codebook import FORMULAS, Disclosure, Formula, Range
-from manikin.cohort import TABLES, WEIGHT, Cohort, Field
+from manikin.cohort import DEFECTS, TABLES, WEIGHT, Cohort, Field
 from manikin.release.risk import Risk
 
 _DOCUMENTS = {
@@ -60,7 +60,7 @@ def write_documents(
         "missing": next(one.answer for one in appraisal.findings if one.check == "missingness"),
         "disclosure": _disclosure(cohort),
         "dictionary": entries,
-        "tables": [name for name in cohort.parts if name != "truth"],
+        "tables": [name for name in cohort.parts if name not in ("truth", DEFECTS)],
         "formats": formats,
     }
     for name, template in _DOCUMENTS.items():
@@ -70,7 +70,9 @@ def write_documents(
 
 def dictionary(cohort: Cohort) -> list[dict[str, Any]]:
     """Return an entry for each column of each table."""
-    entries = [entry for table in TABLES if table in cohort.parts for entry in _table_entries(cohort, table)]
+    entries = [
+        entry for table in (*TABLES, DEFECTS) if table in cohort.parts for entry in _table_entries(cohort, table)
+    ]
     if cohort.layout.weighted:
         entries.insert(0, _plain_entry("analysis", WEIGHT, "Weight that undoes over-sampling", "quantity", unit="1"))
     return entries
@@ -81,7 +83,7 @@ def _table_entries(cohort: Cohort, table: str) -> list[dict[str, Any]]:
     if table == "analysis":
         return [_IDENTIFIER(table), _INDEX_DATE, *(_entry(table, field) for field in fields if field.data)]
     if table == "truth":
-        return [_IDENTIFIER(table), *(_entry(table, field) for field in fields if not field.data or field.masked)]
+        return [_IDENTIFIER(table), *(_entry(table, field) for field in fields if field.in_truth)]
     if table == "patients":
         born = (
             [_plain_entry(table, "birth_date", "Date of birth", "date", "21112-8")]
@@ -99,6 +101,13 @@ _FIXED = {
         ("kind", "Kind of contact", "category"),
         ("start", "Start, UTC, to the day", "date"),
         ("end", "End, UTC, to the day", "date"),
+    ),
+    DEFECTS: (
+        ("patient_id", "Synthetic identifier of the patient", "identifier"),
+        ("variable", "Whose record is not the clean value", "category"),
+        ("defect", "What was done to it on purpose; joined by + where several things were", "category"),
+        ("recorded", "What stands in the analysis table, as text; nothing where nothing does", "text"),
+        ("clean", "What the truth holds, as text", "text"),
     ),
     "events": (
         ("patient_id", "Synthetic identifier of the patient", "identifier"),
@@ -155,11 +164,19 @@ def _entry(table: str, field: Field) -> dict[str, Any]:
         "precision": variable.precision,
         "detection_limit": variable.detection_limit,
         "disclosure": variable.disclosure.value,
-        "note": variable.note + (" Not always on record." if field.masked and table == "analysis" else ""),
+        "note": variable.note + (_note(field) if table in ("analysis", "patients") else ""),
         "source": "; ".join(str(one.source) for one in variable.grounds)
         or "derived from the variables named in its rule",
         "basis": [one.basis.value for one in variable.grounds],
     }
+
+
+def _note(field: Field) -> str:
+    """Return what a reader has to know of the column beside its meaning."""
+    absent = " Not always on record." if field.masked else ""
+    if not field.defects:
+        return absent
+    return f"{absent} Imperfect on purpose ({', '.join(field.defects)}); the truth holds the clean value."
 
 
 def _ends(span: Range) -> list[float | None]:

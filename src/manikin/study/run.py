@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,8 @@ import pyarrow as pa
 from manikin.appraisal import Appraisal, Finding, Subject, appraise
 from manikin.appraisal.report import render
 from manikin.clinic import Calibrated, ClinicalModel, calibrate
-from manikin.cohort import SHARD_PATIENTS, Cohort, Plan, open_cohort, write
+from manikin.cohort import DEFECTS, SHARD_PATIENTS, Cohort, Plan, Sampler, open_cohort, write
+from manikin.cohort.defects import imperfect
 from manikin.errors import GateError
 from manikin.formats import FORMATS
 from manikin.generators import KnowledgeSampler, select
@@ -86,7 +87,7 @@ def run(
         GateError: The cohort failed a gate; it was set aside beside ``out``, with its evidence.
     """
     refuse_occupied(out)
-    select(model, study.given, study.oversample)
+    select(model, study.given, study.oversample, study.thinned)
     calibrated = _calibrated(model, study, progress)
     return carry_out(study, calibrated, out, jobs=jobs, compare=compare, progress=progress)
 
@@ -136,16 +137,17 @@ def carry_out(
             raise GateError(failed, str(set_aside(folder, out)))
         _drop_unasked(folder, study)
         seal(folder)
-    return Made(study, calibrated, _opened(study, calibrated, out), appraisal, out)
+    made = open_cohort(cohort.layout, study.patients, _folders(study, out))
+    return Made(study, calibrated, made, appraisal, out)
 
 
 def make(study: Study, model: ClinicalModel) -> Made:
     """Return a study's cohort in memory, made in this process; nothing is written."""
-    select(model, study.given, study.oversample)
+    select(model, study.given, study.oversample, study.thinned)
     calibrated = _calibrated(model, study, silent)
-    plan = Plan(_sampler(study, calibrated), study.patients, study.tables, {})
+    plan = Plan(_sampler(study, calibrated), study.patients, _tables(study), {})
     shards = [plan.tables_of(shard) for shard in plan.shards]
-    parts = {name: tuple(shard[name] for shard in shards) for name in study.tables}
+    parts = {name: tuple(shard[name] for shard in shards) for name in plan.tables}
     return Made(study, calibrated, Cohort(plan.sampler.layout, study.patients, parts))
 
 
@@ -174,33 +176,39 @@ def _calibrated(model: ClinicalModel, study: Study, progress: Progress) -> Calib
     return calibrate(model.world(study.world, Seed(study.seed)), progress)
 
 
-def _sampler(study: Study, calibrated: Calibrated) -> KnowledgeSampler:
+def _sampler(study: Study, calibrated: Calibrated) -> Sampler:
     program = calibrated.program
-    return KnowledgeSampler(
+    everybody = KnowledgeSampler(
         program.model, program.parameters, program.latent, Seed(study.seed), study.given, study.oversample
     )
+    if not study.defects:
+        return everybody
+    return imperfect(replace(everybody, thinned=study.thinned), study.defects, everybody)
+
+
+def _tables(study: Study) -> tuple[str, ...]:
+    return (*study.tables, DEFECTS) if study.defects else study.tables
 
 
 def _folders(study: Study, folder: Path) -> dict[str, Path]:
-    return {name: folder / "truth" if name == "truth" else folder / "data" / name for name in study.tables}
+    beside = {"truth": folder / "truth", DEFECTS: folder / DEFECTS}
+    return {name: beside.get(name, folder / "data" / name) for name in _tables(study)}
 
 
 def _sampled(
     study: Study, calibrated: Calibrated, folder: Path, jobs: int | None, shard_patients: int, progress: Progress
 ) -> Cohort:
-    plan = Plan(_sampler(study, calibrated), study.patients, study.tables, _folders(study, folder), shard_patients)
+    folders = _folders(study, folder)
+    plan = Plan(_sampler(study, calibrated), study.patients, _tables(study), folders, shard_patients)
     write(plan, jobs or available_cores(), lambda done, total: progress("sampling", done, total))
-    return _opened(study, calibrated, folder)
-
-
-def _opened(study: Study, calibrated: Calibrated, folder: Path) -> Cohort:
-    return open_cohort(_sampler(study, calibrated).layout, study.patients, _folders(study, folder))
+    return open_cohort(plan.sampler.layout, study.patients, folders)
 
 
 def _appraised(
     study: Study, calibrated: Calibrated, cohort: Cohort, compared: Finding | None = None, progress: Progress = silent
 ) -> Appraisal:
-    subject = Subject(cohort, calibrated.program, study.given)
+    fewer = "; ".join(f"{text}, of whom {100 * share:g}% are kept" for text, share in study.thinned)
+    subject = Subject(cohort, calibrated.program, study.given, fewer)
     return appraise(subject, study.facts(), compared, lambda done, total: progress("appraising", done, total))
 
 
@@ -239,7 +247,7 @@ def _drop_unasked(folder: Path, study: Study) -> None:
         for name, place in _folders(study, folder).items():
             for part in place.glob("part-*.parquet"):
                 part.unlink()
-            if name != "truth":
+            if name not in ("truth", DEFECTS):
                 shutil.rmtree(place)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from manikin.clinic import ClinicalModel, Intent, built_in, find_model
+from manikin.clinic import ClinicalModel, Intent, Role, built_in, find_model
+from manikin.clinic.grammar import ExpressionError
 from manikin.cohort import TABLES
+from manikin.cohort.defects import Defect, Known, UnderRepresent, in_words, read_defects
 from manikin.document import Mapping, Notebook, Scalar, Section, load, parse, shortened
 from manikin.errors import ModelError, RequestError, StudyError, closest
 from manikin.formats import FORMATS
 from manikin.generators import select
 from manikin.streams import MAX_PATIENTS, MAX_SEED
+from manikin.study.conditions import ModelCondition
 
 # The tables that an appraisal reads.
 NEEDED_TABLES = ("analysis", "truth")
@@ -34,7 +38,8 @@ class Study:
     """What is asked for, and why.
 
     ``model`` is a built-in model's name or a file; ``given`` and ``oversample`` are as on the command line; ``world``
-    0 is the model as published, any other draws its uncertain numbers anew.
+    0 is the model as published, any other draws its uncertain numbers anew. ``defects`` are what is made imperfect on
+    purpose, in the order in which it happens.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Study:
     world: int = 0
     formats: tuple[str, ...] = ("parquet",)
     tables: tuple[str, ...] = TABLES
+    defects: tuple[Defect | UnderRepresent, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and formats and tables that don't exist."""
@@ -77,22 +83,31 @@ class Study:
             "given": self.given or None,
             "oversample": self.oversample or None,
             "world": self.world,
+            "defects": [f"{in_words(one)}{f'. Source: {one.source}' if one.source else ''}" for one in self.defects]
+            or None,
         }
+
+    @property
+    def thinned(self) -> tuple[tuple[str, float], ...]:
+        """The groups of which too few are to be in the cohort, and the share that is kept of each."""
+        return tuple((one.who.text, one.keep) for one in self.defects if isinstance(one, UnderRepresent))
 
     def to_yaml(self) -> str:
         """Return the study as a file that ``read_study`` reads."""
-        stored = asdict(self)
+        stored = {one.name: getattr(self, one.name) for one in fields(self)}
         intent = stored.pop("intent")
+        defects = [one.written() for one in stored.pop("defects")]
         ordered = {
             "study": stored.pop("name"),
-            "purpose": intent["purpose"],
-            "users": list(intent["users"]),
-            "privacy": {"objective": intent["objective"], "recipient": intent["recipient"]},
+            "purpose": intent.purpose,
+            "users": list(intent.users),
+            "privacy": {"objective": intent.objective, "recipient": intent.recipient},
             **{
                 key: list(value) if isinstance(value, tuple) else value
                 for key, value in stored.items()
                 if value not in ("", 0) or key == "seed"
             },
+            **({"defects": defects} if defects else {}),
         }
         return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=10_000)
 
@@ -156,7 +171,10 @@ def _read(
     for one in NEEDED_TABLES:
         if one not in tables:
             notebook.add(section.get("tables") or top, f"The evidence is taken from the table '{one}'.", "Add it.")
+    written_defects = section.get("defects")
+    defects: tuple[Defect | UnderRepresent, ...] = ()
     if found is not None:
+        defects = read_defects(written_defects, _known(found), notebook)
         for key, text in (("given", given), ("oversample", oversample)):
             _check_selection(section, key, text, found)
     section.close()
@@ -173,7 +191,49 @@ def _read(
         oversample=oversample,
         formats=formats,
         tables=tables,
+        defects=defects,
     ), found
+
+
+def defects_of(written: Sequence[Any], model: ClinicalModel) -> tuple[Defect | UnderRepresent, ...]:
+    """Return defects that were written in Python as a study file has them: blocks, and names of presets.
+
+    Raises:
+        StudyError: They hold mistakes; places are those of the same defects as YAML.
+    """
+    top, notebook = parse(yaml.safe_dump({"defects": list(written)}, sort_keys=False), "defects", StudyError)
+    found = read_defects(top.entries[0][1], _known(model), notebook)
+    notebook.raise_as(StudyError)
+    return found
+
+
+def _known(model: ClinicalModel) -> Known:
+    """Return what defects may speak of where this model is meant."""
+    data = {name: one.meaning for name, one in model.variables.items() if one.role is Role.DATA}
+
+    def condition(written: Scalar, notebook: Notebook) -> ModelCondition | None:
+        compiled = ModelCondition(" ".join(written.text.split()), model)
+        try:
+            _ = compiled.expression
+        except ExpressionError as error:
+            helper = next(
+                (
+                    one
+                    for one in model.variables.values()
+                    if one.role is Role.HELPER and f"'{one.meaning.name}'" in error.what
+                ),
+                None,
+            )
+            why = (
+                "Helpers are not kept, so that nobody could tell. Use what is in the data or the truth."
+                if helper
+                else error.suggestion
+            )
+            notebook.add(written, error.what, why, shift=error.offset)
+            return None
+        return compiled
+
+    return Known(data, frozenset(model.variables) - data.keys(), condition)
 
 
 def _number(section: Section, key: str, low: int, high: int, default: int) -> int:
@@ -247,7 +307,7 @@ def _model(named: Any, folder: Path, notebook: Notebook) -> ClinicalModel | None
 
 def _check_selection(section: Section, key: str, text: str, model: ClinicalModel) -> None:
     try:
-        select(model, **{key: text})
+        select(model, text if key == "given" else "", text if key == "oversample" else "")
     except RequestError as error:
         section.notebook.add(section.get(key) or section.mapping, str(error))
 
