@@ -140,8 +140,10 @@ def test_what_a_killed_run_had_written_is_not_written_again(
 
 
 def _children(of: int) -> list[int]:
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(of)], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in found.stdout.split()]
+    command = ["ps", "-o", "pid=,comm=", "--ppid", str(of)]
+    lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    # The listing's own process is a child as well, and gone by now.
+    return [int(pid) for pid, name in (line.split(None, 1) for line in lines) if name != "ps"]
 
 
 def test_a_worker_that_is_killed_is_told_of_and_a_rerun_finishes(
@@ -152,7 +154,7 @@ def test_a_worker_that_is_killed_is_told_of_and_a_rerun_finishes(
 
     def kill_one(done: int, _total: int) -> None:
         if done == SHARD:
-            workers = [pid for pid in _children(os.getpid()) if pid not in before]
+            workers = _until(lambda: [pid for pid in _children(os.getpid()) if pid not in before])
             os.kill(workers[0], signal.SIGKILL)
 
     with pytest.raises(ManikinError, match=r"was ended\. Run the same command again: it resumes"):
