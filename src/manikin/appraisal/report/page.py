@@ -245,12 +245,19 @@ def _comparison(finding: Finding) -> dict[str, Any]:
     }
 
 
+def _defects(finding: Finding) -> dict[str, Any]:
+    """Return each share that was asked for beside the realised one."""
+    shares = [measure for measure in finding.measures if measure.expected is not None and measure.unit == "share"]
+    return {"blocks": forest(shares, by_tolerance=False)} if shares else {}
+
+
 _LAYOUTS: Mapping[str, Callable[[Finding], dict[str, Any]]] = {
     "plausibility": _plausibility,
     "targets": _targets,
     "correlations": _correlations,
     "distributions": _distributions,
     "missingness": _missingness,
+    "defects": _defects,
     "comparison": _comparison,
 }
 
