@@ -444,4 +444,4 @@ class Derived:
 
     def span(self, columns: Columns, low: float, high: float) -> Span:
         """Refuse: a derived value has no draw to clamp."""
-        raise NotImplementedError
+        raise TypeError("A derived value follows from others; it has no draw to clamp.")
