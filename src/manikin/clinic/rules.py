@@ -442,6 +442,6 @@ class Derived:
         """Return the derived values."""
         return self.expression.compute(columns)
 
-    def span(self, columns: Columns, low: float, high: float) -> Span:
+    def span(self, columns: Columns, low: float, high: float) -> Span:  # noqa: ARG002 - asked of every rule
         """Refuse: a derived value has no draw to clamp."""
         raise TypeError("A derived value follows from others; it has no draw to clamp.")
