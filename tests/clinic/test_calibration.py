@@ -323,3 +323,9 @@ def _values(model: ClinicalModel) -> dict[str, float]:
 
 def test_the_judging_sample_is_large_enough_for_a_tenth_of_a_percent() -> None:
     assert (0.25 / N_PATIENTS) ** 0.5 < 0.0025
+
+
+def test_a_group_that_asks_for_no_correlation_has_nothing_to_correct() -> None:
+    nothing = edited("correlations:\n      - {pair: [sbp, dbp], female: 0.55, male: 0.5}", "correlations: []")
+    found = calibrate(parse_model(nothing))
+    assert np.array_equal(found.program.latent["pressure"], np.tile(np.eye(2), (2, 1, 1)))

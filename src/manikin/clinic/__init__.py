@@ -6,7 +6,7 @@ to its published targets, the ``Program`` that a generator samples.
 
 from manikin.clinic.calibration import Calibrated, calibrate, realised_correlations, repairs
 from manikin.clinic.estimates import Estimate, correlation, estimate
-from manikin.clinic.library import built_in, find_model
+from manikin.clinic.library import built_in, find_model, travelled
 from manikin.clinic.model import (
     ClinicalModel,
     Correlation,
@@ -46,4 +46,5 @@ __all__ = [
     "read_model",
     "realised_correlations",
     "repairs",
+    "travelled",
 ]

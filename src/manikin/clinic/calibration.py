@@ -106,8 +106,7 @@ class _Solver:
     def correct(self, group: Dependence) -> bool:
         """Move the normal scores' correlations until those of the cohort are as asked; return whether any moved."""
         wanted = np.array([correlation.values for correlation in group.correlations]).T
-        pairs = [tuple(group.members.index(member) for member in published.pair) for published in group.correlations]
-        rows, columns = (list(side) for side in zip(*pairs, strict=True))
+        rows, columns = ([group.members.index(one.pair[side]) for one in group.correlations] for side in (0, 1))
         slope, before = np.ones_like(wanted), None
         for step in range(_STEPS):
             realised, scores = self.realised(group), self.latent[group.name][:, rows, columns]
@@ -142,26 +141,33 @@ class _Solver:
         for _ in range(_STEPS):
             if np.abs(residual).max(initial=0.0) < _CLOSE:
                 break
-            slope = self.slope(judge, current, residual, bounds)
-            improved = False
-            for _ in range(4):
-                step = np.linalg.solve(
-                    slope.T @ slope + damping * np.diag(np.diag(slope.T @ slope) + 1e-9), -slope.T @ residual
-                )
-                candidate = snap(np.clip(current + step, *bounds), PARAMETER_STEP)
-                found = judge(candidate)
-                if found @ found < residual @ residual * (1 - 1e-4):
-                    current, residual, improved = candidate, found, True
-                    damping = max(damping / 5, 1e-6)
-                    break
-                damping *= 8
-            if not improved:
+            better = self.better(judge, current, residual, bounds, damping)
+            if better is None:
                 break
+            current, residual, damping = better
             moved = True
         if moved:
             self.parameters.update(zip(calibration.free, current.tolist(), strict=True))
             self.forget(self.affected(frozenset(calibration.free)))
         return moved
+
+    def better(
+        self, judge: Callable[[Floats], Floats], current: Floats, residual: Floats, bounds: Floats, damping: float
+    ) -> tuple[Floats, Floats, float] | None:
+        """Return parameters with smaller residuals, those residuals and the next damping; None where no step helps.
+
+        Source: Marquardt, J SIAM 1963;11:431, doi:10.1137/0111030.
+        """
+        slope = self.slope(judge, current, residual, bounds)
+        curvature = slope.T @ slope
+        for _ in range(4):
+            step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature) + 1e-9), -slope.T @ residual)
+            candidate = snap(np.clip(current + step, *bounds), PARAMETER_STEP)
+            found = judge(candidate)
+            if found @ found < residual @ residual * (1 - 1e-4):
+                return candidate, found, max(damping / 5, 1e-6)
+            damping *= 8
+        return None
 
     @staticmethod
     def slope(judge: Callable[[Floats], Floats], current: Floats, residual: Floats, bounds: Floats) -> Floats:
@@ -292,9 +298,9 @@ def gaps(target: Target, columns: Columns) -> list[float]:
 def _correlated(scaled: Mapping[str, Any], pair: tuple[str, str], weights: Floats) -> float:
     one, other = (scaled[name] for name in pair)
     both = np.isfinite(one) & np.isfinite(other)
-    if both.all():
-        return correlation(one, other, weights) if both.size > 2 else float("nan")
-    return correlation(one[both], other[both], weights[both]) if both.sum() > 2 else float("nan")
+    if not both.all():
+        one, other, weights = one[both], other[both], weights[both]
+    return correlation(one, other, weights) if one.size > 2 else float("nan")
 
 
 def _explained(misses: list[Miss], solver: _Solver) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from manikin.clinic.grammar import ExpressionError, Tree, parse
-from manikin.codebook import FORMULAS, Formula, factor
+from manikin.codebook import FORMULAS, Formula, Kind, Variable, factor
 from manikin.codebook.units import same_dimension
 from manikin.errors import UnitError, closest
 
@@ -37,6 +37,13 @@ class Type:
 
 NUMBER = Type("number")
 CONDITION = Type("condition")
+
+
+def type_of(meaning: Variable) -> Type:
+    """Return what a variable gives in an expression; its unit is left to whoever checks units."""
+    if meaning.kind is Kind.CATEGORY:
+        return Type("category", levels=meaning.levels)
+    return CONDITION if meaning.kind is Kind.CONDITION else NUMBER
 
 
 @dataclass(frozen=True)

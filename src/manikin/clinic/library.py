@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -39,6 +40,12 @@ def find_model(name: str) -> ClinicalModel:
     raise RequestError(
         f"There is no clinical model '{name}'. {closest(name, built_in())} A file of your own ends in .yaml."
     )
+
+
+@lru_cache(maxsize=4)
+def travelled(text: str) -> ClinicalModel:
+    """Return a model that reached another process as text, read once however many parts of a sampler refer to it."""
+    return parse_model(text)
 
 
 def _folder() -> Traversable:

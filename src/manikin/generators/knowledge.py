@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from manikin.clinic.expressions import Columns
+from manikin.clinic.library import travelled
 from manikin.clinic.model import ClinicalModel, Role
 from manikin.clinic.program import Program, compile_model
-from manikin.clinic.reading import parse_model
 from manikin.cohort import WEIGHT, Field, Layout, observed
 from manikin.errors import RequestError
 from manikin.generators.selection import Selection, select
@@ -175,4 +175,4 @@ def _rebuilt(
     thinned: tuple[tuple[str, float], ...],
 ) -> KnowledgeSampler:
     matrices = {name: np.array(matrix) for name, matrix in latent.items()}
-    return KnowledgeSampler(parse_model(text), parameters, matrices, seed, given, oversample, thinned)
+    return KnowledgeSampler(travelled(text), parameters, matrices, seed, given, oversample, thinned)

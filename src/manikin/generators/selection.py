@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from manikin.clinic.expressions import NUMBER, Columns, Expression, Scope, Type
+from manikin.clinic.expressions import Columns, Expression, Scope, type_of
 from manikin.clinic.grammar import ExpressionError
 from manikin.clinic.model import ClinicalModel, Role
 from manikin.codebook import Kind, Range
@@ -111,17 +111,7 @@ def _facts(given: str) -> list[str]:
 
 
 def _scope(model: ClinicalModel) -> Scope:
-    types: dict[str, Type] = {}
-    for name, one in model.variables.items():
-        kind = one.meaning.kind
-        types[name] = (
-            Type("category", levels=one.meaning.levels)
-            if kind is Kind.CATEGORY
-            else Type("condition")
-            if kind is Kind.CONDITION
-            else NUMBER
-        )
-    return Scope(types)
+    return Scope({name: type_of(one.meaning) for name, one in model.variables.items()})
 
 
 def _root_span(model: ClinicalModel, name: str, value: str) -> Range | None:

@@ -9,9 +9,9 @@ from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from pathlib import Path
 
-from manikin.clinic.expressions import CONDITION, NUMBER, Expression, Scope, Type
+from manikin.clinic.expressions import Expression, Scope, type_of
 from manikin.clinic.reading.rules import bind
-from manikin.codebook import Kind, Variable, check_unit, factor
+from manikin.codebook import Variable, check_unit, factor
 from manikin.cohort import Layout
 from manikin.document import Mapping, Scalar, Section, load
 from manikin.errors import MappingError, UnitError, closest
@@ -66,7 +66,7 @@ def read_mapping(path: Path, layout: Layout) -> RecordMapping:
         columns.append(_column(variables[key.text], inner))
     if not columns:
         notebook.add(top, "The mapping names no columns.", "Write: columns: {age: {column: AGE_YEARS}}")
-    scope = Scope({column.variable.name: _type(column.variable) for column in columns})
+    scope = Scope({column.variable.name: type_of(column.variable) for column in columns})
     among = bind(section.get("among"), "'among'", scope, notebook)
     section.close()
     notebook.raise_as(MappingError)
@@ -128,9 +128,3 @@ def _levels(variable: Variable, section: Section) -> dict[str, str] | None:
         else:
             levels[key.text] = item.text
     return levels
-
-
-def _type(variable: Variable) -> Type:
-    if variable.kind is Kind.CATEGORY:
-        return Type("category", levels=variable.levels)
-    return CONDITION if variable.kind is Kind.CONDITION else NUMBER

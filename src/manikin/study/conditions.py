@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
-from manikin.clinic import ClinicalModel, parse_model
+from manikin.clinic import ClinicalModel, travelled
 from manikin.clinic.expressions import Columns, Expression
 from manikin.generators import condition_on
 
@@ -33,9 +33,4 @@ class ModelCondition:
 
 
 def _rebuilt(text: str, model_text: str) -> ModelCondition:
-    return ModelCondition(text, _parsed(model_text))
-
-
-@lru_cache(maxsize=4)
-def _parsed(model_text: str) -> ClinicalModel:
-    return parse_model(model_text)
+    return ModelCondition(text, travelled(model_text))

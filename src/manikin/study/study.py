@@ -216,14 +216,7 @@ def _known(model: ClinicalModel) -> Known:
         try:
             _ = compiled.expression
         except ExpressionError as error:
-            helper = next(
-                (
-                    one
-                    for one in model.variables.values()
-                    if one.role is Role.HELPER and f"'{one.meaning.name}'" in error.what
-                ),
-                None,
-            )
+            helper = any(one.role is Role.HELPER and f"'{name}'" in error.what for name, one in model.variables.items())
             why = (
                 "Helpers are not kept, so that nobody could tell. Use what is in the data or the truth."
                 if helper

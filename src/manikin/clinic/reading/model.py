@@ -11,7 +11,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-from manikin.clinic.expressions import NUMBER, Expression, Scope, Type
+from manikin.clinic.expressions import NUMBER, Expression, Scope, Type, type_of
 from manikin.clinic.model import (
     Claim,
     ClinicalModel,
@@ -572,11 +572,8 @@ class _Reader:
 
 
 def _type(meaning: Variable) -> Type:
-    if meaning.kind is Kind.CATEGORY:
-        return Type("category", levels=meaning.levels)
-    if meaning.kind is Kind.CONDITION:
-        return Type("condition")
-    return Type("number", meaning.unit if meaning.unit not in ("", "1") else None)
+    unit = meaning.unit if meaning.numeric and meaning.unit not in ("", "1") else None
+    return replace(type_of(meaning), unit=unit)
 
 
 def _plain(bound: Expression | None) -> NumberTable | None:

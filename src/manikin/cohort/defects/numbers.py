@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from manikin.cohort.defects.defect import Aim, Dose, Drawn, Records, per_variable, sourced
 from manikin.errors import RequestError
+from manikin.streams import Floats
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,7 @@ class Heaping:
 
     def apply(self, records: Records, drawn: Sequence[Drawn]) -> Records:
         """Return the records with the rounded values."""
-        for name, one in zip(self.variables, drawn, strict=True):
-            rounded = records.reportable(name, np.rint(records.values[name] / self.to) * self.to)
-            records = records.changed(name, rounded, one.struck)
-        return records
+        return _altered(records, self.variables, drawn, lambda values: np.rint(values / self.to) * self.to)
 
     def written(self) -> dict[str, Any]:
         """Return the defect as a study file says it."""
@@ -68,10 +66,7 @@ class UnitMixUp:
 
     def apply(self, records: Records, drawn: Sequence[Drawn]) -> Records:
         """Return the records with the values in the other unit."""
-        for name, one in zip(self.variables, drawn, strict=True):
-            converted = records.reportable(name, records.values[name] * self.factor)
-            records = records.changed(name, converted, one.struck)
-        return records
+        return _altered(records, self.variables, drawn, lambda values: values * self.factor)
 
     def written(self) -> dict[str, Any]:
         """Return the defect as a study file says it."""
@@ -157,11 +152,17 @@ class Offset:
 
     def apply(self, records: Records, drawn: Sequence[Drawn]) -> Records:
         """Return the records with the shifted values."""
-        for name, one in zip(self.variables, drawn, strict=True):
-            shifted = records.reportable(name, records.values[name] + self.by)
-            records = records.changed(name, shifted, one.struck)
-        return records
+        return _altered(records, self.variables, drawn, lambda values: values + self.by)
 
     def written(self) -> dict[str, Any]:
         """Return the defect as a study file says it."""
         return sourced({self.name: list(self.variables), "by": self.by, **self.dose.written()}, self.source)
+
+
+def _altered(
+    records: Records, variables: tuple[str, ...], drawn: Sequence[Drawn], change: Callable[[Floats], Floats]
+) -> Records:
+    """Return the records with each variable's struck values changed, to the precision in which it is reported."""
+    for name, one in zip(variables, drawn, strict=True):
+        records = records.changed(name, records.reportable(name, change(records.values[name])), one.struck)
+    return records
