@@ -1,0 +1,90 @@
+"""What happens to the patients of a shard over time: encounters, events and states, as parallel arrays.
+
+Times are whole minutes since midnight, UTC, of each patient's index date; ``patient`` is a patient's row in the shard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+Whole = npt.NDArray[Any]
+"""Whole numbers, of whatever width holds them."""
+
+# Why follow-up ends, by number.
+ENDINGS = ("death", "loss", "discharge", "study")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something that can stand on record.
+
+    ``kind`` is observation, condition, procedure, medication, order or decision; ``code`` is written as
+    ``system:code``. ``texts`` are what a value counts where it is no number; below ``limit`` an assay can't tell.
+    """
+
+    kind: str
+    code: str
+    title: str = ""
+    unit: str = ""
+    texts: tuple[str, ...] = ()
+    limit: float | None = None
+    variable: str = ""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the timelines of a cohort speak of, each by its number: states, kinds of encounter, entries of a record."""
+
+    states: tuple[str, ...]
+    encounters: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Encounters:
+    """Contacts, by patient and start."""
+
+    patient: Whole
+    kind: Whole
+    start: Whole
+    end: Whole
+
+
+@dataclass(frozen=True)
+class Events:
+    """What was recorded, by patient and time.
+
+    ``encounter`` is a row of the encounters, -1 for none; ``time`` is when it was so, ``recorded`` when the record knew;
+    ``value`` is a number or counts the entry's texts, NaN for none.
+    """
+
+    patient: Whole
+    encounter: Whole
+    time: Whole
+    recorded: Whole
+    entry: Whole
+    value: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class States:
+    """Stays in the states of a process, by patient and time; the last one of a patient is left when follow-up ends."""
+
+    patient: Whole
+    state: Whole
+    entered: Whole
+    left: Whole
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What happened to the patients of a shard. ``followed`` says until when, ``left_by`` counts ``ENDINGS``."""
+
+    encounters: Encounters
+    events: Events
+    states: States
+    followed: Whole
+    left_by: Whole
