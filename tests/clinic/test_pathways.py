@@ -107,6 +107,19 @@ def test_a_result_is_unknown_until_it_comes() -> None:
     assert (np.diff(orders["time"])[again] > 3 * 1440).all()
 
 
+def test_a_test_ordered_twice_in_a_state_is_known_twice_unless_it_is_awaited() -> None:
+    twice = edited("orders: [marker_test, vitals]", "orders: [marker_test, {test: marker_test, after: 3 h}, vitals]")
+    _, course = walked(
+        twice.replace("collected: lognormal(15 min, 0.5)", "collected: 5 min").replace("lognormal(50 min, 0.4)", "1 h")
+    )
+    first = np.unique(recorded(course, "marker")["patient"], return_counts=True)[1]
+    assert (first >= 2).mean() > 0.9
+    _, course = walked(twice.replace("after: 3 h", "after: 1 min"))
+    orders = recorded(course, "marker_test")
+    again = orders["patient"][1:] == orders["patient"][:-1]
+    assert (np.diff(orders["time"])[again] > 10).all()
+
+
 def test_what_is_lost_never_comes() -> None:
     # Everybody is admitted, so that who stays long enough to be counted does not depend on what was lost.
     _, course = walked(edited("lost: 2%", "lost: 40%").replace("rate: {value: 0.2", "rate: {value: 1"))

@@ -137,3 +137,13 @@ def test_the_season_is_in_the_index_dates() -> None:
     months = np.bincount(np.array(pc.month(dates).to_pylist()), minlength=13)
     january, july = months[1] / 31, months[7] / 31
     assert abs(january / july - 3) < 0.4
+
+
+def test_what_is_known_later_is_not_on_record_at_the_index() -> None:
+    text = TEXT.replace("first_marker: {unit: ng/L,", 'first_marker: {unit: ng/L, codes: {loinc: "89579-7"},').replace(
+        "      orders: [vitals, trace,", "      writes: [index]\n      orders: [vitals, trace,"
+    )
+    events = Plan(sampler(text), 300, ("events",), {}).tables_of(0)["events"]
+    codes = set(pc.unique(events["code"]).to_pylist())
+    assert "loinc:67151-1" in codes
+    assert "loinc:89579-7" not in codes

@@ -323,6 +323,10 @@ class _Walk:
         rows, ordered, collected, known, lost = view.rows, plan.ordered, plan.collected, plan.known, plan.lost
         if len(plan.chosen) < len(rows):
             rows = rows[plan.chosen]
+        if test.awaited:
+            # One that was ordered here before may have come by now; if it hasn't, it isn't ordered again.
+            self.memory.come(rows, ordered)
+            there &= ~self.memory.awaiting(test.name, rows, ordered)
         if not there.all():
             if not there.any():
                 return

@@ -212,7 +212,7 @@ class _Binder:
         return bound
 
     def arithmetic(self, tree: Tree) -> Expression:
-        operands = [self.number(child) for child in tree.children]
+        operands = [_counted(self.number(child)) for child in tree.children]
         reads = frozenset().union(*(operand.reads for operand in operands))
         if len(operands) == 1:
             compute, inner = operands[0].compute, operands[0]
@@ -498,6 +498,14 @@ class _Binder:
             raise ExpressionError(
                 tree.offset, f"{tree.text}() takes its values by place, not by name.", "Leave out 'name ='."
             )
+
+
+def _counted(bound: Expression) -> Expression:
+    """Return an expression of numbers: a condition counts as 0 or 1."""
+    if bound.type != CONDITION:
+        return bound
+    compute = bound.compute
+    return Expression(bound.text, NUMBER, bound.reads, lambda columns: np.asarray(compute(columns), np.float64))
 
 
 def _codes(values: Any) -> Any:
