@@ -16,6 +16,7 @@ from manikin.appraisal import Appraisal, Finding, Subject, appraise
 from manikin.appraisal.report import render
 from manikin.clinic import Calibrated, ClinicalModel, calibrate
 from manikin.cohort import DEFECTS, SHARD_PATIENTS, Cohort, Plan, Sampler, open_cohort, write
+from manikin.cohort.accuracy import Studied
 from manikin.cohort.defects import imperfect
 from manikin.errors import GateError
 from manikin.formats import FORMATS
@@ -181,9 +182,10 @@ def _sampler(study: Study, calibrated: Calibrated) -> Sampler:
     everybody = KnowledgeSampler(
         program.model, program.parameters, program.latent, Seed(study.seed), study.given, study.oversample
     )
-    if not study.defects:
-        return everybody
-    return imperfect(replace(everybody, thinned=study.thinned), study.defects, everybody)
+    patients: Sampler = everybody
+    if study.defects:
+        patients = imperfect(replace(everybody, thinned=study.thinned), study.defects, everybody)
+    return patients if study.accuracy is None else Studied(patients, study.accuracy)
 
 
 def _tables(study: Study) -> tuple[str, ...]:
@@ -208,7 +210,7 @@ def _appraised(
     study: Study, calibrated: Calibrated, cohort: Cohort, compared: Finding | None = None, progress: Progress = silent
 ) -> Appraisal:
     fewer = "; ".join(f"{text}, of whom {100 * share:g}% are kept" for text, share in study.thinned)
-    subject = Subject(cohort, calibrated.program, study.given, fewer)
+    subject = Subject(cohort, calibrated.program, study.given, fewer, study.accuracy, Seed(study.seed))
     return appraise(subject, study.facts(), compared, lambda done, total: progress("appraising", done, total))
 
 
