@@ -310,7 +310,7 @@ def test_patients_are_those_of_the_sampler_and_any_stretch_can_be_made_by_itself
 
 
 def test_the_tests_see_the_record_and_the_truth_is_clean(
-    design: Design, sampler: Callable[..., KnowledgeSampler], condition: Any
+    sampler: Callable[..., KnowledgeSampler], condition: Any
 ) -> None:
     wrong = imperfect(sampler(), (Missing(("age",), Dose(0.1)), LabelNoise("statin", 0.5, 1.0)))
     study = Studied(wrong, Design(IndexTest(condition("age >= 50")), condition("statin"), Judged(condition("statin"))))

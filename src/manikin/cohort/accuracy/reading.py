@@ -182,7 +182,7 @@ class _Reader:
         return Review(reader, share, when)
 
     def index_test(self) -> IndexTest | None:
-        value = self.section.need("index-test", "hba1c >= 6.5")
+        value = self.section.get("index-test")
         if not isinstance(value, Mapping):
             positive = self.condition("index-test", "hba1c >= 6.5", measured=True)
             return None if positive is None else IndexTest(positive)
