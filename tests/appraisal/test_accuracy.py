@@ -99,6 +99,22 @@ def test_begg_and_greenes_correct_the_published_example() -> None:
         assert one.interval[0] < one.value < one.interval[1]
 
 
+def test_the_corrected_figures_scatter_as_their_intervals_say() -> None:
+    # 4,000 studies of 2,000 patients: the spread is known to 1.1%, and 5% is more than 4 of these standard errors.
+    chance = np.random.default_rng(4)
+    tested = np.stack([2_000 - (positive := chance.binomial(2_000, 0.3, 4_000)), positive], 1)
+    verified = chance.binomial(tested, [0.6, 0.9])
+    ill = chance.binomial(verified, [0.05, 0.4])
+    studies = [
+        corrected(table(ill[i, 1], verified[i, 1] - ill[i, 1], ill[i, 0], verified[i, 0] - ill[i, 0]), tested[i] * 1.0)
+        for i in range(len(tested))
+    ]
+    for which in (0, 1):
+        values = np.array([[study[which].value, *study[which].interval] for study in studies])
+        logits = np.log(values / (1 - values))
+        assert abs(np.mean(logits[:, 2] - logits[:, 1]) / (2 * 1.96) / logits[:, 0].std() - 1) < 0.05
+
+
 @given(st.lists(st.integers(1, 500), min_size=4, max_size=4))
 def test_where_everybody_is_verified_nothing_is_corrected(cells: list[int]) -> None:
     whole = table(*cells)
@@ -191,6 +207,9 @@ def test_the_figures_are_those_of_the_tables_as_written(studied: Made, finding: 
     told = pc.not_equal(truth.column("accuracy_index_blind").cast(pa.string()), "inconclusive")
     ill = pc.and_(truth.column("accuracy_target"), told)
     assert abs(sensitivity.expected - pc.sum(pc.and_(positive, ill)).as_py() / pc.sum(ill).as_py()) < 1e-12
+    specificity = next(one for one in finding.measures if one.name == "Specificity" and one.group == ENROLLED)
+    well = pc.and_(pc.and_(pc.invert(truth.column("accuracy_target")), told), data.column("accuracy_enrolled"))
+    assert abs(1 - specificity.expected - pc.sum(pc.and_(positive, well)).as_py() / pc.sum(well).as_py()) < 1e-12
 
 
 def test_the_flow_loses_nobody(finding: Finding) -> None:

@@ -223,6 +223,12 @@ def test_progression_and_cure_move_patients_between_the_tests(design: Design, co
     assert np.array_equal(moved, columns["accuracy_by_progression"])
 
 
+def test_every_reference_standard_judges_the_state_in_which_it_finds_the_patient(design: Design, conduct: Any) -> None:
+    other = DifferentialVerification(Group("negative"), PERFECT)
+    columns = conduct(replace(design, biases=(Progression(0.05), other)))
+    assert np.array_equal(columns["accuracy_reference"] == 1, columns["accuracy_target_later"])
+
+
 def test_with_a_wait_the_share_is_that_of_a_year(design: Design, conduct: Any) -> None:
     columns = conduct(replace(design, biases=(Progression(0.2, mean_days=180.0),)))
     days, well = columns["accuracy_days"], ~columns["accuracy_target"]
