@@ -76,6 +76,7 @@ def flow(drawings: Mapping[str, Any]) -> Markup:
         label=". ".join(_spoken(counts, arms)),
         kind="flow",
         viewBox=f"-1 -1 {diagram.width + 2:.0f} {diagram.bottom + 2:.0f}",
+        style=f"--across:{diagram.width:.0f}px",
     )
 
 
