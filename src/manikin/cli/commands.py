@@ -189,7 +189,7 @@ def _print_verdict(made: Made) -> None:
     read = any(finding.check == "comparison" for finding in appraisal.findings)
     print(f"  {'Private':<28} no record was used to make it{'; records were read to compare' if read else ''}")
     for finding in appraisal.findings:
-        if finding.check in ("targets", "comparison"):
+        if finding.check in ("targets", "comparison", "accuracy"):
             print(f"  {_sentence_of(finding.check):<28} {finding.answer}")
     if made.study.defects:
         count = len(made.study.defects)
@@ -200,7 +200,9 @@ def _print_verdict(made: Made) -> None:
 
 
 def _sentence_of(check: str) -> str:
-    return {"targets": "Published values", "comparison": "Beside real records"}[check]
+    return {"targets": "Published values", "comparison": "Beside real records", "accuracy": "Accuracy of the test"}[
+        check
+    ]
 
 
 def _weakest(appraisal: Appraisal) -> str:
