@@ -108,7 +108,10 @@ def test_a_result_is_unknown_until_it_comes() -> None:
 
 
 def test_a_test_ordered_twice_in_a_state_is_known_twice_unless_it_is_awaited() -> None:
-    twice = edited("orders: [marker_test, vitals]", "orders: [marker_test, {test: marker_test, after: 3 h}, vitals]")
+    twice = edited(
+        "assessment:\n      orders: [marker_test, vitals]",
+        "assessment:\n      orders: [marker_test, {test: marker_test, after: 3 h}, vitals]",
+    )
     _, course = walked(
         twice.replace("collected: lognormal(15 min, 0.5)", "collected: 5 min").replace("lognormal(50 min, 0.4)", "1 h")
     )

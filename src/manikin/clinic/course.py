@@ -18,7 +18,8 @@ from manikin.clinic.expressions import Columns, Type
 from manikin.clinic.measuring import Bench
 from manikin.clinic.memory import Memory, Rows
 from manikin.clinic.pathway import CLOCK, ENDINGS, Act, Pathway, State, Test, Transition
-from manikin.codebook import IndexDates, Variable, day_of_year
+from manikin.clinic.queues import MOST_ROUNDS, Queues
+from manikin.codebook import Days, IndexDates, Variable, day_of_year
 from manikin.errors import RequestError
 from manikin.streams import Draws, Floats
 
@@ -91,7 +92,23 @@ def follow(
         asked: The questions that variables ask of the finished course.
         record: Whether encounters, events and states are wanted, and not only answers.
     """
-    return _Walk(pathway, meanings, types, columns, draws, dates, asked, record=record).course()
+    questions = frozenset(name for name in pathway.asks | asked if name.endswith(")"))
+
+    def walk(*, record: bool) -> Course:
+        memory = Memory(pathway, len(draws.ordinals), questions, types)
+        bench = Bench(meanings, pathway.trajectories, pathway.processes, columns, draws)
+        return _Walk(pathway, columns, draws, memory, bench, days, begins, queues, record=record).course()
+
+    days = dates.at(draws.whole("index_date"))
+    begins = pathway.arrival.minutes(draws.whole("index_hour")) if pathway.arrival else np.zeros(len(draws.ordinals))
+    site = draws.ordinals // pathway.site_patients
+    queues = Queues(pathway, days.astype(np.int64) * _DAY + begins, site) if pathway.resources else None
+    if queues is not None:
+        for _ in range(MOST_ROUNDS):
+            walk(record=False)
+            if not queues.settle():
+                break
+    return walk(record=record)
 
 
 class View(Mapping[str, Any]):
@@ -157,24 +174,19 @@ class _Walk:
     def __init__(
         self,
         pathway: Pathway,
-        meanings: Mapping[str, Variable],
-        types: Mapping[str, Type],
         columns: Columns,
         draws: Draws,
-        dates: IndexDates,
-        asked: frozenset[str],
+        memory: Memory,
+        bench: Bench,
+        days: Days,
+        begins: Floats,
+        queues: Queues | None,
         *,
         record: bool,
     ) -> None:
         self.pathway, self.columns, self.draws, self.record = pathway, columns, draws, record
+        self.memory, self.bench, self.days, self.begins, self.queues = memory, bench, days, begins, queues
         self.size = len(draws.ordinals)
-        questions = frozenset(name for name in pathway.asks | asked if name.endswith(")"))
-        self.memory = Memory(pathway, self.size, questions, types)
-        self.bench = Bench(meanings, pathway.trajectories, pathway.processes, columns, draws)
-        self.days = dates.at(draws.whole("index_date"))
-        self.begins = (
-            pathway.arrival.minutes(draws.whole("index_hour")) if pathway.arrival else np.zeros(self.size, np.float64)
-        )
         self.horizon = np.broadcast_to(pathway.horizon.compute(columns), (self.size,))
         self.names = list(pathway.states)
         self.state = np.full(self.size, self.names.index(pathway.start), np.int16)
@@ -223,7 +235,10 @@ class _Walk:
             self.now[rows] = start
             self.finish(state, view, visits)
             return
-        plans = [plan for order in state.orders if (plan := self.plan(order, view, visits))]
+        plans: list[_Plan] = []
+        for order in state.orders:
+            if plan := self.plan(order, view, visits, plans):
+                plans.append(plan)
         leaving, by = self.leaving(state, view, plans, visits)
         self.contacts.meet(state, view, leaving, self.draws, visits)
         self.write(state, view, leaving, visits)
@@ -294,8 +309,11 @@ class _Walk:
 
     # --- orders -----------------------------------------------------------------------------------------------------
 
-    def plan(self, order: Act, view: View, visits: Any) -> _Plan | None:
-        """Return what becomes of an order, or None where nobody gets it; a test that is awaited isn't ordered again."""
+    def plan(self, order: Act, view: View, visits: Any, others: list[_Plan]) -> _Plan | None:
+        """Return what becomes of an order, or None where nobody gets it; a test that is awaited isn't ordered again.
+
+        ``others`` are planned before it in the same stay.
+        """
         test = self.pathway.tests[order.what]
         chosen, ordered = self.struck(order, view, visits), self.later(order, view, visits)
         if test.awaited:
@@ -304,11 +322,14 @@ class _Walk:
             return None
         mine = view.some(chosen)
         ordered = ordered if mine is view else ordered[chosen]
-        nth = self.memory.count(f"orders {test.name}")[mine.rows]
+        nth = self.memory.count(f"orders {test.name}")[mine.rows] + sum(one.test is test for one in others)
         size, name, at = mine.rows.size, test.name, self.draws.at
         collected = ordered
         if test.collected is not None:
             collected = ordered + test.collected.minutes(mine, size, lambda: at(f"{name} collected", mine.rows, nth))
+        if self.queues is not None and test.resource:
+            waits: Any = self.queues.wait(name, mine.rows, nth, collected)
+            collected = collected + waits
         known = collected
         if test.resulted is not None:
             known = collected + test.resulted.minutes(mine, size, lambda: at(f"{name} resulted", mine.rows, nth))

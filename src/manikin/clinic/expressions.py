@@ -70,6 +70,15 @@ class Expression:
         compute = self.compute
         return Expression(self.text, self.type, self.reads, lambda columns: compute(columns) * by)
 
+    @property
+    def in_minutes(self) -> Expression:
+        """The expression, as a stretch of time in minutes where it is in a unit of time."""
+        if self.timed or self.type.unit not in DURATIONS:
+            return self
+        by = DURATIONS[self.type.unit]
+        value = None if self.constant is None else self.constant * by
+        return Expression(self.text, DURATION, self.reads, self.scaled(by).compute, value)
+
     def timed_in(self, unit: str) -> Expression:
         """Return a stretch of time in a unit of time; anything else stays as it is."""
         if not self.timed or unit not in DURATIONS:

@@ -72,6 +72,7 @@ class Test:
     collected: Span | None = None
     resulted: Span | None = None
     lost: Expression | None = None
+    resource: str = ""
 
     @property
     def reads(self) -> frozenset[str]:
@@ -81,7 +82,17 @@ class Test:
     @property
     def awaited(self) -> bool:
         """Whether the result comes later than the order."""
-        return self.collected is not None or self.resulted is not None
+        return self.collected is not None or self.resulted is not None or bool(self.resource)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What a site has only so much of: ``units`` of it, each taken for ``takes`` minutes, in its opening ``hours``."""
+
+    name: str
+    takes: float
+    units: float = 1.0
+    hours: tuple[float, float] = (0.0, 24.0)
 
 
 @dataclass(frozen=True)
@@ -242,7 +253,10 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Pathway:
-    """A semi-Markov process of care. ``horizon`` is in minutes; the first state comes first."""
+    """A semi-Markov process of care. ``horizon`` is in minutes.
+
+    Each ``site_patients`` patients after each other are those of a site, who share its resources.
+    """
 
     title: str
     horizon: Expression
@@ -253,6 +267,8 @@ class Pathway:
     processes: Mapping[str, Process] = field(default_factory=dict)
     trajectories: Mapping[str, Trajectory] = field(default_factory=dict)
     arrival: Arrival | None = None
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    site_patients: int = 1
 
     @property
     def contacts(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from manikin.clinic.pathway import (
     Entry,
     Pathway,
     Process,
+    Resource,
     Risk,
     Span,
     State,
@@ -51,6 +52,7 @@ RESERVED = frozenset((*CLOCK, "followed", "none", "index"))
 
 _RATES = {"per-hour": "h", "per-day": "d", "per-year": "a"}
 _DAY_HOURS = 24.0
+_LARGEST_SITE = 50_000
 _SPAN_EXAMPLE = "Write a time with its unit, such as 30 min, or a distribution such as lognormal(2 h, 0.5)."
 
 
@@ -137,6 +139,7 @@ class PathwayReader:
         title = section.text("title", "Pathway of care")
         horizon = self._fixed_time(section.need("horizon", "10 a"), "The pathway: 'horizon'")
         arrival, start = self._arrival(section), section.needed_text("start", "the name of the first state")
+        resources, serving, site = self._resources(section)
         tests = {key.text: self._test(key.text, one) for key, one in section.sections("tests", lambda n: f"Test '{n}'")}
         entries = {
             key.text: self._entry(key.text, one) for key, one in section.sections("entries", lambda n: f"Entry '{n}'")
@@ -157,7 +160,10 @@ class PathwayReader:
         self._check_reach(section, states, start)
         if horizon is None or start not in states:
             return None
-        return Pathway(title, horizon, start, tests, entries, states, processes, trajectories, arrival)
+        served = {name: replace(one, resource=serving.get(name, "")) for name, one in tests.items()}
+        return Pathway(
+            title, horizon, start, served, entries, states, processes, trajectories, arrival, resources, site
+        )
 
     # --- parts of the pathway ----------------------------------------------------------------------------------------
 
@@ -190,6 +196,45 @@ class PathwayReader:
             return None
         self._claim(section.get("arrival") or section.mapping, "arrival")
         return Arrival(np.array(edges), np.array(weights))
+
+    def _resources(self, section: Section) -> tuple[dict[str, Resource], dict[str, str], int]:
+        """Return what sites have only so much of, which resource serves a test, and how many patients a site has."""
+        found, serving = {}, {}
+        for key, one in section.sections("resources", lambda name: f"Resource '{name}'"):
+            serves, takes = one.texts("serves"), self._fixed_time(one.need("takes", "30 min"), f"{one.what}: 'takes'")
+            units, hours = one.number("units"), self._hours(one) or (0.0, _DAY_HOURS)
+            for test in serves:
+                if test.text not in self.names.tests:
+                    self.notebook.add(test, f"There is no test '{test.text}'.", closest(test.text, self.names.tests))
+                elif test.text in serving:
+                    self.notebook.add(test, f"'{test.text}' is served twice.", "Let one resource serve a test.")
+                serving[test.text] = key.text
+            if not serves:
+                self.notebook.add(one.mapping, f"{one.what} serves no test.", "Write: serves: [a_test]")
+            if takes is not None and not takes.constant:
+                self.notebook.add(
+                    one.get("takes") or key, f"{one.what}: 'takes' is a fixed time above 0.", _SPAN_EXAMPLE
+                )
+            if units is not None and units <= 0:
+                self.notebook.add(one.get("units") or key, f"{one.what}: 'units' are more than 0.", "Write: units: 1")
+            self._claim(one.mapping, f"resource {key.text}", one)
+            one.close()
+            found[key.text] = Resource(key.text, (takes and takes.constant) or 1.0, units or 1.0, hours)
+        return found, serving, self._site(section, found)
+
+    def _site(self, section: Section, resources: Mapping[str, Resource]) -> int:
+        value = section.get("site")
+        text = value.text if isinstance(value, Scalar) else ""
+        if value is None and not resources:
+            return 1
+        if text.isascii() and text.isdigit() and 1 <= int(text) <= _LARGEST_SITE:
+            return int(text)
+        self.notebook.add(
+            value or section.get("resources") or section.mapping,
+            f"'site' is how many index patients share the resources, from 1 to {_LARGEST_SITE:,}.",
+            "Write, for example: site: 2000",
+        )
+        return 1
 
     def _test(self, name: str, section: Section) -> Test:
         """Return a test that can be ordered."""
@@ -574,6 +619,7 @@ class PathwayReader:
         bound = bind(value, what, self.scope, self.notebook)
         if bound is None or value is None:
             return None
+        bound = bound.in_minutes
         if not bound.timed and bound.constant != 0:
             self.notebook.add(value, f"{what} is a time, and has a unit.", _SPAN_EXAMPLE)
             return None
