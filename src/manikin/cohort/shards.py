@@ -28,6 +28,7 @@ from manikin.cohort.tables import assemble
 from manikin.errors import ManikinError
 
 SHARD_PATIENTS = 50_000
+_LARGEST_DICTIONARY = 1 << 28
 
 Progress = Callable[[int, int], None]
 
@@ -207,6 +208,9 @@ def _write_whole(table: pa.Table, path: Path) -> None:
             compression="zstd",
             compression_level=1,
             use_dictionary=dictionary,
+            # Identifiers stand in a dictionary of the whole shard, which must not be given up for being large.
+            dictionary_pagesize_limit=_LARGEST_DICTIONARY,
+            row_group_size=max(table.num_rows, 1),
             column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
             write_statistics=True,
         )

@@ -69,7 +69,7 @@ class RuleReader:
             "draw": self._draw,
             "quantiles": self._quantiles,
             "histogram": self._histogram,
-            "shares": self._shares,
+            "shares": self.levels,
             "logistic": self._logistic,
             "ordered": self._ordered,
             "derived": self._derived,
@@ -187,9 +187,9 @@ class RuleReader:
         if cells is None:
             return None
         specs = (
-            [self._spec(cell, section.what) for cell in cells.values if cell is not None]
+            [self.spec(cell, section.what) for cell in cells.values if cell is not None]
             if isinstance(cells, Cells)
-            else [self._spec(cells, section.what)]
+            else [self.spec(cells, section.what)]
         )
         return self._number_rule(section, cells, specs)
 
@@ -233,7 +233,8 @@ class RuleReader:
             return value
         return read_cells(value, by, self.scope.names, self.notebook, smooth=smooth)
 
-    def _spec(self, value: Value, what: str) -> DrawSpec | None:
+    def spec(self, value: Value, what: str) -> DrawSpec | None:
+        """Return a distribution written as a text."""
         if not isinstance(value, Scalar):
             self.notebook.add(
                 value, f"{what}: a distribution is written as a text.", "Write, for example: normal(120, 15)"
@@ -437,7 +438,8 @@ class RuleReader:
             return None
         return HistogramSpec(np.array(edges), tuple(weights))
 
-    def _shares(self, section: Section) -> Rule | None:
+    def levels(self, section: Section) -> Rule | None:
+        """Return the rule of a category whose levels have shares."""
         value = section.get("shares")
         assert value is not None
         cells = self._broken_down(section, value)
