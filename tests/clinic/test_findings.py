@@ -24,7 +24,7 @@ sources: {s: {cite: "us 2026"}}
 variables:
   size_there: {role: helper, unit: mm, draw: "uniform(2, 20)", source: s assumption}
   diameter: {unit: mm, precision: 0.1, derived: size_there}
-  category: {values: [1, 2, 3, 4A, 4B], derived: "lung_rads(diameter, 0, size_there < 0, size_there < 0, size_there < 0)"}
+  category: {values: [1, 2, 3, 4A, 4B], derived: "lung_rads(diameter, 0, size_there < 0, size_there < 0, size_there < 0)", source: s assumption}
   diameter_found: {unit: mm, precision: 0.1, derived: first(diameter), source: s assumption}
   category_found: {values: [1, 2, 3, 4A, 4B], derived: first(category)}
   told: {derived: visited(told_of_4a)}
@@ -74,6 +74,9 @@ def test_what_a_test_finds_of_a_helper_is_read_but_not_put_on_record() -> None:
 
 def test_a_formula_of_other_values_is_refused() -> None:
     text = TEXT.replace("value: lung_rads(measured(diameter), 0,", "value: lung_rads_2022(measured(diameter), 0,")
-    text = text.replace("size_there < 0, size_there < 0, size_there < 0)\n    source", "size_there < 0, size_there < 0, size_there < 0, size_there < 0, size_there < 0, size_there < 0, size_there < 0)\n    source")
+    text = text.replace(
+        "size_there < 0, size_there < 0, size_there < 0)\n    source",
+        "size_there < 0, size_there < 0, size_there < 0, size_there < 0, size_there < 0, size_there < 0, size_there < 0)\n    source",
+    )
     with pytest.raises(ModelError, match="gives a category, and not one of: 1, 2, 3, 4A, 4B"):
         parse_model(text)
