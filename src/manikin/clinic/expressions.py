@@ -313,7 +313,7 @@ class _Binder:
             raise ExpressionError(tree.offset, f"A category has no '{tree.text}'.", "Use == or in.")
         codes = []
         for item in items:
-            if item.kind != "name" or item.text not in bound.type.levels:
+            if item.kind not in ("name", "number") or item.text not in bound.type.levels:
                 raise ExpressionError(
                     item.offset, f"'{item.text}' is no value of '{bound.text}'.", closest(item.text, bound.type.levels)
                 )

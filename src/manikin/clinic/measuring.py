@@ -85,6 +85,8 @@ class Bench:
             assert trajectory.value is not None
             return np.asarray(self._uniform(variable, rows) < trajectory.value.compute(view), np.float64)
         if meaning.kind is Kind.CATEGORY:
+            if trajectory.value is not None:
+                return _as_numbers(trajectory.value.compute(view), meaning, rows.size)
             assert trajectory.shares is not None
             uniform = self._uniform(variable, rows)
             above = [uniform > below for below in trajectory.shares.compute(view)]

@@ -255,7 +255,8 @@ class Arrival:
 class Pathway:
     """A semi-Markov process of care. ``horizon`` is in minutes.
 
-    Each ``site_patients`` patients after each other are those of a site, who share its resources.
+    Each ``site_patients`` patients after each other are those of a site, who share its resources. What tests find of the
+    ``unrecorded`` variables, which are helpers, is not put on record.
     """
 
     title: str
@@ -269,6 +270,7 @@ class Pathway:
     arrival: Arrival | None = None
     resources: Mapping[str, Resource] = field(default_factory=dict)
     site_patients: int = 1
+    unrecorded: frozenset[str] = frozenset()
 
     @property
     def contacts(self) -> tuple[str, ...]:

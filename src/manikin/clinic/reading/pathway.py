@@ -541,6 +541,16 @@ class PathwayReader:
         return None if value is None else Trajectory(meaning.name, value, None, within, analytical, memory, between)
 
     def _found_levels(self, meaning: Variable, section: Section) -> Trajectory | None:
+        if (value := section.get("value")) is not None:
+            found = bind(value, section.what, self.scope, self.notebook)
+            if found is None or found.type == Type("category", levels=meaning.levels):
+                return None if found is None else Trajectory(meaning.name, found)
+            self.notebook.add(
+                value,
+                f"{section.what}: 'value' gives {found.type}, and not one of: {', '.join(meaning.levels)}.",
+                "Use a formula of the codebook that gives these, or write 'shares'.",
+            )
+            return None
         if section.need("shares", f"{{{meaning.levels[0]}: 90, {meaning.levels[1]}: 10}}") is None:
             return None
         reader = RuleReader(meaning, self.scope, self.notebook, lambda _: None)
