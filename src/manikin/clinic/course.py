@@ -96,13 +96,13 @@ def follow(
 
     def walk(*, record: bool) -> Course:
         memory = Memory(pathway, len(draws.ordinals), questions, types)
-        bench = Bench(meanings, pathway.trajectories, pathway.processes, columns, draws)
+        bench = Bench(meanings, pathway.trajectories, pathway.processes, columns, draws, clock)
         return _Walk(pathway, columns, draws, memory, bench, days, begins, queues, record=record).course()
 
     days = dates.at(draws.whole("index_date"))
     begins = pathway.arrival.minutes(draws.whole("index_hour")) if pathway.arrival else np.zeros(len(draws.ordinals))
-    site = draws.ordinals // pathway.site_patients
-    queues = Queues(pathway, days.astype(np.int64) * _DAY + begins, site) if pathway.resources else None
+    clock = days.astype(np.int64) * _DAY + begins
+    queues = Queues(pathway, clock, draws.ordinals // pathway.site_patients) if pathway.resources else None
     if queues is not None:
         for _ in range(MOST_ROUNDS):
             walk(record=False)

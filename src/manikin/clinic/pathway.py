@@ -22,6 +22,9 @@ PATHWAY = "pathway()"
 KINDS = ("medication", "condition", "procedure", "decision")
 ENDINGS = ("death", "loss", "discharge", "study")
 
+# What a variation calls the value that it varies.
+VALUE = "value"
+
 # What is known of every patient at any time, beside the model's variables.
 CLOCK = ("time", "hour", "day_of_year")
 
@@ -217,6 +220,23 @@ class Variation:
 
 
 @dataclass(frozen=True)
+class Lots:
+    """What all measurements with one lot of reagents share: a factor with a coefficient of variation ``size``.
+
+    A lot lasts so many minutes; ``by`` names the category whose levels, such as sites, have lots of their own.
+    """
+
+    size: float
+    lasts: float
+    by: str | None = None
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """What it depends on."""
+        return frozenset((self.by,)) if self.by else frozenset()
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """How a variable moves: its true value at any time, what varies within the person, and what the instrument adds.
 
@@ -230,12 +250,13 @@ class Trajectory:
     analytical: Variation | None = None
     memory: Expression | None = None
     between: tuple[Expression, Expression] | None = None
+    lots: Lots | None = None
 
     @property
     def reads(self) -> frozenset[str]:
         """What it depends on."""
         sizes = [one.size for one in (self.within, self.analytical) if one]
-        return _reads(self.value, self.shares, self.memory, *sizes, *(self.between or ()))
+        return _reads(self.value, self.shares, self.memory, self.lots, *sizes, *(self.between or ())) - {VALUE}
 
 
 @dataclass(frozen=True)

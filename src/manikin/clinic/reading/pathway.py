@@ -16,10 +16,12 @@ from manikin.clinic.pathway import (
     CLOCK,
     ENDINGS,
     KINDS,
+    VALUE,
     Act,
     Arrival,
     Contact,
     Entry,
+    Lots,
     Pathway,
     Process,
     Resource,
@@ -48,7 +50,7 @@ from manikin.document import Notebook, Scalar, Section, Sequence, Value
 from manikin.errors import closest
 
 # Names that a model with a pathway can't give to anything else.
-RESERVED = frozenset((*CLOCK, "followed", "none", "index"))
+RESERVED = frozenset((*CLOCK, VALUE, "followed", "none", "index"))
 
 _RATES = {"per-hour": "h", "per-day": "d", "per-year": "a"}
 _DAY_HOURS = 24.0
@@ -529,7 +531,8 @@ class PathwayReader:
             return None if chance is None else Trajectory(meaning.name, chance)
         value = self._number(section, "value") if section.need("value", f"{meaning.name}") is not None else None
         memory = self._fixed_time(section.get("memory"), f"{section.what}: 'memory'") if section.get("memory") else None
-        within, analytical = self._variation(section, "within"), self._variation(section, "analytical")
+        within, analytical = (self._variation(section, key, meaning) for key in ("within", "analytical"))
+        lots = self._lots(section)
         if memory is not None and within is None:
             self.notebook.add(
                 section.get("memory") or section.mapping,
@@ -538,7 +541,37 @@ class PathwayReader:
             )
             memory = None
         between = self._between(section)
-        return None if value is None else Trajectory(meaning.name, value, None, within, analytical, memory, between)
+        if value is None:
+            return None
+        return Trajectory(meaning.name, value, None, within, analytical, memory, between, lots)
+
+    def _lots(self, section: Section) -> Lots | None:
+        """Return what measurements with one lot of reagents share."""
+        value = section.get("lots")
+        if value is None:
+            return None
+        if not isinstance(value, Block):
+            self.notebook.add(value, f"{section.what}: 'lots' is a block.", "Write: lots: {cv: 1.5%, lasts: 60 d}")
+            return None
+        inner = Section(value, f"{section.what}: 'lots'", self.notebook)
+        inner.need("cv", "1.5%")
+        size, by = inner.number("cv"), inner.text("by")
+        lasts = self._fixed_time(inner.need("lasts", "60 d"), f"{inner.what}: 'lasts'")
+        inner.close()
+        if by and (by not in self.meanings or self.meanings[by].kind is not Kind.CATEGORY):
+            sites = [name for name, one in self.meanings.items() if one.kind is Kind.CATEGORY]
+            self.notebook.add(inner.get("by") or value, f"'{by}' is no category of the model.", closest(by, sites))
+            return None
+        if size is None or lasts is None:
+            return None
+        if size < 0 or not lasts.constant:
+            self.notebook.add(
+                value,
+                f"{inner.what} have a 'cv' of 0 or more, and last a fixed time above 0.",
+                "Write: {cv: 1.5%, lasts: 60 d}",
+            )
+            return None
+        return Lots(size, lasts.constant, by or None)
 
     def _found_levels(self, meaning: Variable, section: Section) -> Trajectory | None:
         if (value := section.get("value")) is not None:
@@ -559,9 +592,11 @@ class PathwayReader:
             return None
         return Trajectory(meaning.name, None, rule.cumulative)
 
-    def _variation(self, section: Section, key: str) -> Variation | None:
-        """Return a variation, relative or in the variable's unit."""
-        relative, absolute = self._number(section, key), self._number(section, f"{key}-sd")
+    def _variation(self, section: Section, key: str, meaning: Variable) -> Variation | None:
+        """Return a variation, relative or in the variable's unit; it may depend on the value that it varies."""
+        unit = meaning.unit if meaning.unit not in ("", "1") else None
+        scope = replace(self.scope, names={**self.scope.names, VALUE: Type("number", unit)})
+        relative, absolute = self._number(section, key, scope), self._number(section, f"{key}-sd", scope)
         if relative is not None and absolute is not None:
             self.notebook.add(
                 section.get(key) or section.mapping,
@@ -649,8 +684,8 @@ class PathwayReader:
             return None
         return bound
 
-    def _number(self, section: Section, key: str) -> Expression | None:
-        bound = bind(section.get(key), f"{section.what}: '{key}'", self.scope, self.notebook)
+    def _number(self, section: Section, key: str, scope: Scope | None = None) -> Expression | None:
+        bound = bind(section.get(key), f"{section.what}: '{key}'", scope or self.scope, self.notebook)
         if bound is not None and bound.type.kind == "category":
             self.notebook.add(
                 section.get(key) or section.mapping,
