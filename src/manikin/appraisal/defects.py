@@ -79,9 +79,11 @@ def _compared(subject: Subject) -> tuple[int, int]:
     for number, (log, truth) in enumerate(zip(cohort.batches(DEFECTS), cohort.batches("truth"), strict=True)):
         data = cohort.recorded(number)
         patients = data.column("patient_id").combine_chunks()
-        variables = log.column("variable").cast(pa.string())
+        # What has a time is of an encounter or event; see ``_over_time``.
+        of_index = log.filter(pc.is_null(log.column("time")))
+        variables = of_index.column("variable").cast(pa.string())
         for name in touched:
-            mine = log.filter(pc.equal(variables, name))
+            mine = of_index.filter(pc.equal(variables, name))
             told = np.zeros(data.num_rows, np.bool_)
             told[pc.index_in(mine.column("patient_id"), value_set=patients).to_numpy()] = True
             other, gone = _differing(data.column(name), truth.column(name))

@@ -128,7 +128,7 @@ def _has_ages(cohort: Cohort) -> bool:
 def _ages(cohort: Cohort, number: int, columns: dict[str, Any]) -> Counter[str]:
     if not _has_ages(cohort):
         return Counter()
-    born = cohort.dates("patients", number, "birth_date")
+    born = cohort.born(number)
     index = cohort.dates("analysis", number, "index_date")
     return Counter({_AGE_RULE: int((completed_years(born, index) != columns["age"]).sum())})
 

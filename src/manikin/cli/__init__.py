@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     make.add_argument("--oversample", metavar="STRATA", help="of whom there are to be more: 'stage=undiagnosed:10'")
     make.add_argument("--world", type=_whole, metavar="K", help="draw every uncertain number anew; 0 is as published")
+    make.add_argument(
+        "--defects",
+        metavar="LIST",
+        help="what is made imperfect on purpose: ehr-typical, or '[{missing: [hba1c], share: 5%%}]'",
+    )
     make.add_argument("--reference", metavar="FILE", help="real records to compare with, CSV or Parquet")
     make.add_argument("--mapping", metavar="FILE", help="what the columns of the reference mean")
 

@@ -77,7 +77,7 @@ def make(options: Namespace) -> int:
     from manikin.study import run, study_of
 
     study, model = study_of(options.what)
-    study = _with_options(study, options)
+    study = _with_options(study, model, options)
     out = Path(options.out or Path("releases") / study.name)
     print(f"{_summary(model)} · {study.patients:,} patients · seed {study.seed}")
     with Terminal() as terminal:
@@ -120,8 +120,8 @@ def remake(options: Namespace) -> int:
     return 1 if files else 0
 
 
-def _with_options(study: Study, options: Namespace) -> Study:
-    from manikin.study import changed
+def _with_options(study: Study, model: ClinicalModel, options: Namespace) -> Study:
+    from manikin.study import changed, defects_in
 
     return changed(
         study,
@@ -132,6 +132,7 @@ def _with_options(study: Study, options: Namespace) -> Study:
         world=options.world,
         formats=options.formats,
         tables=options.tables,
+        defects=None if options.defects is None else defects_in(options.defects, model),
     )
 
 

@@ -7,6 +7,7 @@ from manikin.cohort.cohort import Cohort, open_cohort, plain
 from manikin.cohort.index import code_of
 from manikin.cohort.layout import (
     DEFECTS,
+    DUPLICATES,
     STATES,
     TABLES,
     TIMELINE,
@@ -24,6 +25,7 @@ from manikin.cohort.timeline import ENDINGS, Encounters, Entry, Events, States, 
 
 __all__ = [
     "DEFECTS",
+    "DUPLICATES",
     "ENDINGS",
     "SHARD_PATIENTS",
     "STATES",

@@ -69,6 +69,12 @@ class Cohort:
         """Return a column of dates of one part, as numpy days."""
         return _columns(self.parts[table][number], [name])[name].to_numpy().astype("M8[D]")
 
+    def born(self, number: int) -> Any:
+        """Return the birth dates of one part's patients, by their own records: who stands on record twice has two."""
+        born, own = (_read(self.parts[name][number], None) for name in ("patients", "analysis"))
+        place = pc.index_in(own.column("patient_id"), value_set=born.column("patient_id").combine_chunks())
+        return born.column("birth_date").take(place).to_numpy().astype("M8[D]")
+
     def weights(self, limit: int | None = None) -> Floats | None:
         """Return the patients' weights, or None where all count alike."""
         return np.asarray(self.columns([WEIGHT], limit)[WEIGHT]) if self.layout.weighted else None

@@ -17,20 +17,33 @@ _CONTACT = "index"
 
 def recording(columns: Columns, layout: Layout, timeline: Timeline | None, count: int) -> tuple[Timeline, Vocabulary]:
     """Return all that is on record of a shard's patients over time, and what it speaks of."""
-    fields = [field for field in layout.fields if field.event and layout.writes_index]
-    entries = tuple(_entry(field) for field in fields)
+    fields = _written(layout)
+    vocabulary, own = spoken(layout)
     if timeline is None or layout.vocabulary is None:
         everyone = np.arange(count, dtype=np.int32)
         at = np.zeros(count, np.int32)
         alone = Encounters(everyone, np.zeros(count, np.int8), at, at)
         events = _index_events(columns, fields, at, everyone, count)
         none = States(*(np.empty(0, np.int32) for _ in range(4)))
-        return Timeline(alone, events, none, at, np.full(count, -1, np.int8)), Vocabulary((), (_CONTACT,), entries)
-    known = layout.vocabulary
+        return Timeline(alone, events, none, at, np.full(count, -1, np.int8)), vocabulary
     begins, first = _begins(timeline, count)
-    merged = _before(_index_events(columns, fields, begins, first, count), timeline.events, len(entries), count)
+    merged = _before(_index_events(columns, fields, begins, first, count), timeline.events, own, count)
     together = Timeline(timeline.encounters, merged, timeline.states, timeline.followed, timeline.left_by)
-    return together, Vocabulary(known.states, known.encounters, (*entries, *known.entries))
+    return together, vocabulary
+
+
+def spoken(layout: Layout) -> tuple[Vocabulary, int]:
+    """Return what all that is on record speaks of, and how many of its entries are the index encounter's."""
+    entries = tuple(_entry(field) for field in _written(layout))
+    known = layout.vocabulary or Vocabulary((), (_CONTACT,), ())
+    return Vocabulary(known.states, known.encounters, (*entries, *known.entries)), len(entries)
+
+
+def first_contacts(timeline: Timeline, layout: Layout, count: int) -> Whole:
+    """Return the row of the encounter that is open when each patient's time begins, -1 for none."""
+    if layout.vocabulary is None:
+        return np.arange(count, dtype=np.int32)
+    return _begins(timeline, count)[1]
 
 
 def on_record(columns: Columns, field: Field) -> Any:
@@ -45,6 +58,10 @@ def code_of(variable: Variable) -> str:
         if system in variable.codes:
             return f"{system}:{variable.codes[system]}"
     return f"local:{variable.name}"
+
+
+def _written(layout: Layout) -> list[Field]:
+    return [field for field in layout.fields if field.event and layout.writes_index]
 
 
 def _entry(field: Field) -> Entry:

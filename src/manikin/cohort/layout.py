@@ -21,6 +21,9 @@ TIMELINE = "~timeline"
 # The table that imperfect cohorts have besides, and the key under which a shard's columns say how many were struck.
 DEFECTS = "defects"
 TALLY = "~tally"
+# The key of a shard's ``Chart``, where records are imperfect over time, and the table of who stands on record twice.
+CHART = "~chart"
+DUPLICATES = "duplicates"
 
 
 def observed(name: str) -> str:
@@ -104,11 +107,13 @@ class Layout:
     defects: tuple[Asked, ...] = ()
     vocabulary: Vocabulary | None = None
     writes_index: bool = True
+    duplicated: bool = False
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that a cohort of this shape has."""
-        return (*TABLES, *((STATES,) if self.vocabulary else ()), *((DEFECTS,) if self.defects else ()))
+        besides = {STATES: self.vocabulary, DUPLICATES: self.duplicated, DEFECTS: self.defects}
+        return (*TABLES, *(name for name, wanted in besides.items() if wanted))
 
     def field(self, name: str) -> Field:
         """Return the field of a variable."""

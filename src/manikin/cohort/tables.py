@@ -11,9 +11,29 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from manikin.codebook import Days, Kind, Variable
-from manikin.cohort.defects.log import log_table
+from manikin.cohort.defects.chart import Chart, Twins
+from manikin.cohort.defects.duplicates import BIRTH_DATE
+from manikin.cohort.defects.log import Told, log_table
+from manikin.cohort.defects.twins import (
+    births_on_second,
+    interleaved,
+    second_numbers,
+    values_on_second,
+    years_between,
+)
 from manikin.cohort.index import on_record, recording
-from manikin.cohort.layout import DEFECTS, STATES, TIMELINE, WEIGHT, Columns, Field, Layout, observed
+from manikin.cohort.layout import (
+    CHART,
+    DEFECTS,
+    DUPLICATES,
+    STATES,
+    TIMELINE,
+    WEIGHT,
+    Columns,
+    Field,
+    Layout,
+    observed,
+)
 from manikin.cohort.timeline import ENDINGS, Entry, Events, Timeline, Vocabulary, Whole
 from manikin.streams import Floats, Ordinals, Seed
 
@@ -38,6 +58,7 @@ def assemble(
         "analysis": people.analysis,
         "truth": people.truth,
         STATES: people.states,
+        DUPLICATES: people.duplicates,
         DEFECTS: people.defects,
     }
     return {name: makers[name]() for name in tables}
@@ -70,10 +91,10 @@ class _People:
         return pa.table({"patient_id": self.patient_id} | {field.variable.name: self._clean(field) for field in kept})
 
     def patients(self) -> pa.Table:
-        """One row for each patient: what does not change."""
+        """One row for each patient: what does not change. Who stands on record twice has two."""
         arrays = {"patient_id": self.patient_id}
         if "age" in self.layout.names:
-            arrays["birth_date"] = pa.array(birth_dates(self.index_date, self.columns["age"], self.birthday))
+            arrays[BIRTH_DATE] = pa.array(self.birth_date)
         arrays |= {
             field.variable.name: self._recorded(field) for field in self.layout.fields if field.static and field.data
         }
@@ -81,7 +102,20 @@ class _People:
             everyone = np.arange(self.count)
             arrays["followed_until"] = self._times(everyone, self.timeline.followed)
             arrays["left_by"] = _dictionary(self.timeline.left_by, ENDINGS)
-        return pa.table(arrays)
+        table = pa.table(arrays)
+        return table if self.twins is None else interleaved(table, self._second(table, self.twins), self.twins)
+
+    def duplicates(self) -> pa.Table:
+        """One row for each patient who stands on record twice: under which numbers, and what contradicts."""
+        if self.twins is None:
+            return _NO_DUPLICATES
+        return pa.table(
+            {
+                "patient_id": self.patient_id.take(pa.array(self.twins.patient)),
+                "duplicate_id": self.second_id,
+                "differs": _dictionary(self.twins.differs, self.twins.demographics),
+            }
+        )
 
     def encounters(self) -> pa.Table:
         """One row for each contact."""
@@ -131,10 +165,26 @@ class _People:
 
     def defects(self) -> pa.Table:
         """One row for each value on record that was made another than the clean one."""
-        return log_table(self.columns, self.layout, self.patient_id)
+        chart = self._chart
+        if chart is None:
+            return log_table(self.columns, self.layout, self.patient_id)
+        clean = chart.timeline.encounters.patient
+        told = Told(chart, self._midnight, self._contact_ids(clean, _nth(clean)), self.patient_id, self.second_id)
+        return log_table(self.columns, self.layout, self.patient_id, told)
+
+    @property
+    def _chart(self) -> Chart | None:
+        return self.columns.get(CHART)
+
+    @property
+    def twins(self) -> Twins | None:
+        """Who stands on record twice."""
+        return None if self._chart is None else self._chart.twins
 
     @cached_property
     def _recording(self) -> tuple[Timeline, Vocabulary]:
+        if self._chart is not None:
+            return self._chart.as_recorded(), self._chart.vocabulary
         return recording(self.columns, self.layout, self.columns.get(TIMELINE), self.count)
 
     @property
@@ -150,9 +200,47 @@ class _People:
     @cached_property
     def encounter_id(self) -> pa.Array:
         """The identifiers of the encounters: of the patient's number, and of the encounter's within it."""
-        patient = self.timeline.encounters.patient
-        nth = np.arange(len(patient)) - np.searchsorted(patient, patient)
+        contacts = self.timeline.encounters
+        nth = _nth(contacts.patient) if contacts.nth is None else contacts.nth
+        return self._contact_ids(self._person[contacts.patient], nth)
+
+    def _contact_ids(self, patient: Whole, nth: Whole) -> pa.Array:
         return _text_ids(_ENCOUNTER_PREFIX, self.seed.permuted(self.ordinals[patient] << _CONTACT_BITS | nth))
+
+    @cached_property
+    def birth_date(self) -> Days:
+        """The true birth dates."""
+        return birth_dates(self.index_date, self.columns["age"], self.birthday)
+
+    @cached_property
+    def _person(self) -> Whole:
+        """Whose record each is: the patients' own, and then the second ones."""
+        everyone = np.arange(self.count, dtype=np.int32)
+        return everyone if self.twins is None else np.concatenate([everyone, self.twins.patient])
+
+    @cached_property
+    def second_id(self) -> pa.Array:
+        """The identifiers of the second records."""
+        return _text_ids(_PREFIX, self.seed.permuted(second_numbers(self.ordinals[self._person[self.count :]])))
+
+    def _second(self, table: pa.Table, twins: Twins) -> pa.Table:
+        """Return the second records of the patients in a table: the same, but for their number and what contradicts."""
+        rows = pa.array(twins.patient)
+        changed = {"patient_id": self.second_id}
+        if BIRTH_DATE in table.column_names:
+            index_date, own = self.index_date[twins.patient], self.birth_date[twins.patient]
+            born = births_on_second(twins, own)
+            changed[BIRTH_DATE] = pa.array(born)
+            if "age" in table.column_names:
+                years = np.where(born == own, self.columns["age"][twins.patient], years_between(born, index_date))
+                changed["age"] = pa.array(years.astype(np.int32), mask=table["age"].take(rows).is_null().to_numpy())
+        for name in twins.values:
+            field = self.layout.field(name)
+            values = values_on_second(twins, name, np.asarray(on_record(self.columns, field))[twins.patient])
+            hidden = self._hidden(field)
+            changed[name] = _array(field.variable, values, None if hidden is None else hidden[twins.patient])
+        second = table.take(rows)
+        return pa.table({name: changed.get(name, second[name]) for name in table.column_names})
 
     @cached_property
     def _midnight(self) -> npt.NDArray[np.int64]:
@@ -160,10 +248,11 @@ class _People:
         return self.index_date.astype("M8[m]").astype(np.int64)
 
     def _whose(self, patient: Whole) -> pa.DictionaryArray:
-        return pa.DictionaryArray.from_arrays(pa.array(patient), self.patient_id)
+        everyone = self.patient_id if self.twins is None else pa.concat_arrays([self.patient_id, self.second_id])
+        return pa.DictionaryArray.from_arrays(pa.array(patient), everyone)
 
     def _times(self, patient: Whole, minutes: Whole) -> pa.Array:
-        times = self._midnight[patient] + minutes
+        times = self._midnight[self._person[patient]] + minutes
         times *= _MICROSECONDS
         return pa.Array.from_buffers(_TIME, len(times), [None, pa.py_buffer(times)])
 
@@ -171,8 +260,24 @@ class _People:
         return _array(field.variable, self.columns[field.variable.name])
 
     def _recorded(self, field: Field) -> pa.Array:
-        hidden = ~np.asarray(self.columns[observed(field.variable.name)]) if field.hides else None
-        return _array(field.variable, on_record(self.columns, field), hidden)
+        return _array(field.variable, on_record(self.columns, field), self._hidden(field))
+
+    def _hidden(self, field: Field) -> Any:
+        return ~np.asarray(self.columns[observed(field.variable.name)]) if field.hides else None
+
+
+_NO_DUPLICATES = pa.table(
+    {
+        "patient_id": pa.array([], pa.string()),
+        "duplicate_id": pa.array([], pa.string()),
+        "differs": pa.DictionaryArray.from_arrays(pa.array([], pa.int16()), pa.array([], pa.string())),
+    }
+)
+
+
+def _nth(patient: Whole) -> Whole:
+    """Return which of its patient's rows each is; patients ascend."""
+    return np.arange(len(patient)) - np.searchsorted(patient, patient)
 
 
 def birth_dates(index_date: Days, age_years: Floats, uniform: Floats) -> Days:

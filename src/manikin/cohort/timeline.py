@@ -47,12 +47,13 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Encounters:
-    """Contacts, by patient and start."""
+    """Contacts, by patient and start; ``nth`` numbers them within the patient where not all of them are here."""
 
     patient: Whole
     kind: Whole
     start: Whole
     end: Whole
+    nth: Whole | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from manikin.appraisal import Appraisal
 from manikin.clinic import Calibrated, ClinicalModel
 from manikin.codebook import FORMULAS, Disclosure, Formula, Range
-from manikin.cohort import DEFECTS, STATES, WEIGHT, Cohort, Field
+from manikin.cohort import DEFECTS, DUPLICATES, STATES, WEIGHT, Cohort, Field
 from manikin.release.risk import Risk
 
 _DOCUMENTS = {
@@ -60,7 +60,7 @@ def write_documents(
         "missing": next(one.answer for one in appraisal.findings if one.check == "missingness"),
         "disclosure": _disclosure(cohort),
         "dictionary": entries,
-        "tables": [name for name in cohort.parts if name not in ("truth", STATES, DEFECTS)],
+        "tables": [name for name in cohort.parts if name not in ("truth", STATES, DUPLICATES, DEFECTS)],
         "formats": formats,
     }
     for name, template in _DOCUMENTS.items():
@@ -115,10 +115,26 @@ _FIXED = {
     ),
     DEFECTS: (
         ("patient_id", "Synthetic identifier of the patient", "identifier"),
-        ("variable", "Whose record is not the clean value", "category"),
+        (
+            "variable",
+            "Whose record is not the clean value; 'encounter', or the code of what is no variable",
+            "category",
+        ),
+        ("time", "When it stands on record, UTC, or would if it were not lost; none for the analysis table", "date"),
+        ("encounter_id", "The encounter that it belongs to; none for the analysis table", "identifier"),
+        (
+            "field",
+            "What of it: value, time, recorded, code, start, end, patient_id; event or encounter where all is lost",
+            "category",
+        ),
         ("defect", "What was done to it on purpose; joined by + where several things were", "category"),
-        ("recorded", "What stands in the analysis table, as text; nothing where nothing does", "text"),
-        ("clean", "What the truth holds, as text", "text"),
+        ("recorded", "What stands on record, as text; nothing where nothing does", "text"),
+        ("clean", "What is true, as text", "text"),
+    ),
+    DUPLICATES: (
+        ("patient_id", "Synthetic identifier of a patient who stands on record twice", "identifier"),
+        ("duplicate_id", "The other identifier under which the patient stands", "identifier"),
+        ("differs", "In what the other record is wrong", "category"),
     ),
     STATES: (
         ("patient_id", "Synthetic identifier of the patient", "identifier"),

@@ -17,6 +17,7 @@ from manikin.appraisal.report import render
 from manikin.clinic import Calibrated, ClinicalModel, calibrate
 from manikin.cohort import (
     DEFECTS,
+    DUPLICATES,
     STATES,
     TABLES,
     Cohort,
@@ -205,7 +206,8 @@ def _tables(study: Study, layout: Layout) -> tuple[str, ...]:
 
 
 def _folders(study: Study, layout: Layout, folder: Path) -> dict[str, Path]:
-    beside = {"truth": folder / "truth", STATES: folder / "truth" / STATES, DEFECTS: folder / DEFECTS}
+    truths = {name: folder / "truth" / name for name in (STATES, DUPLICATES)}
+    beside = {"truth": folder / "truth", DEFECTS: folder / DEFECTS, **truths}
     return {name: beside.get(name, folder / "data" / name) for name in _tables(study, layout)}
 
 

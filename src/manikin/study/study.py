@@ -15,7 +15,7 @@ from manikin.clinic.grammar import ExpressionError
 from manikin.cohort import TABLES
 from manikin.cohort.accuracy import Design, read_accuracy
 from manikin.cohort.accuracy import Known as Speakable
-from manikin.cohort.defects import Defect, Known, UnderRepresent, in_words, read_defects
+from manikin.cohort.defects import AnyDefect, Known, UnderRepresent, in_words, read_defects
 from manikin.document import Mapping, Notebook, Scalar, Section, load, parse, shortened
 from manikin.errors import ModelError, RequestError, StudyError, closest
 from manikin.formats import FORMATS
@@ -55,7 +55,7 @@ class Study:
     world: int = 0
     formats: tuple[str, ...] = ("parquet",)
     tables: tuple[str, ...] = TABLES
-    defects: tuple[Defect | UnderRepresent, ...] = ()
+    defects: tuple[AnyDefect, ...] = ()
     accuracy: Design | None = None
 
     def __post_init__(self) -> None:
@@ -180,7 +180,7 @@ def _read(
             notebook.add(section.get("tables") or top, f"The evidence is taken from the table '{one}'.", "Add it.")
     written_defects, written_accuracy = section.get("defects"), section.get("accuracy")
     accuracy: Design | None = None
-    defects: tuple[Defect | UnderRepresent, ...] = ()
+    defects: tuple[AnyDefect, ...] = ()
     if found is not None:
         defects = read_defects(written_defects, _known(found), notebook)
         accuracy = read_accuracy(written_accuracy, _speakable(found), notebook)
@@ -205,7 +205,7 @@ def _read(
     ), found
 
 
-def defects_of(written: Sequence[Any], model: ClinicalModel) -> tuple[Defect | UnderRepresent, ...]:
+def defects_of(written: Sequence[Any], model: ClinicalModel) -> tuple[AnyDefect, ...]:
     """Return defects that were written in Python as a study file has them: blocks, and names of presets.
 
     Raises:
@@ -214,6 +214,24 @@ def defects_of(written: Sequence[Any], model: ClinicalModel) -> tuple[Defect | U
     top, notebook = parse(yaml.safe_dump({"defects": list(written)}, sort_keys=False), "defects", StudyError)
     found = read_defects(top.entries[0][1], _known(model), notebook)
     notebook.raise_as(StudyError)
+    return found
+
+
+def defects_in(text: str, model: ClinicalModel) -> tuple[AnyDefect, ...]:
+    """Return defects that were written on one line: the name of a preset, or a list as in a study file.
+
+    Raises:
+        StudyError: They hold mistakes, with their places in the line.
+    """
+    listed = text if text.lstrip().startswith("[") else f"[{text}]"
+    before = f"defects: {listed[: len(listed) - len(text) - (listed != text)]}"
+    try:
+        top, notebook = parse(f"defects: {listed}", "--defects", StudyError)
+        found = read_defects(top.entries[0][1], _known(model), notebook)
+        notebook.raise_as(StudyError)
+    except StudyError as error:
+        moved = [replace(one, column=max(1, one.column - len(before))) for one in error.mistakes]
+        raise StudyError("--defects", moved) from error
     return found
 
 
@@ -233,7 +251,23 @@ def accuracy_of(written: Written[str, Any], model: ClinicalModel) -> Design:
 def _known(model: ClinicalModel) -> Known:
     """Return what defects may speak of where this model is meant."""
     data = {name: one.meaning for name, one in model.variables.items() if one.role is Role.DATA}
-    return Known(data, frozenset(model.variables) - data.keys(), _conditions(model))
+    elsewhere, pathway = frozenset(model.variables) - data.keys(), model.pathway
+    demographics = tuple(name for name, one in model.variables.items() if one.static and name in data and name != "age")
+    born = ("birth_date",) if "age" in model.variables and model.variables["age"].role is not Role.HELPER else ()
+    if pathway is None:
+        return Known(data, elsewhere, _conditions(model), demographics=(*born, *demographics))
+    kept = {name for name, one in model.variables.items() if one.role is not Role.HELPER}
+    measured = {name: model.variables[name].meaning for name in pathway.measured if name in kept}
+    written = ("order", "observation", *(one.kind for one in pathway.entries.values()))
+    return Known(
+        data,
+        elsewhere,
+        _conditions(model),
+        measured,
+        pathway.contacts,
+        tuple(dict.fromkeys(written)),
+        (*born, *demographics),
+    )
 
 
 def _speakable(model: ClinicalModel) -> Speakable:

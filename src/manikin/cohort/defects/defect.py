@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from manikin.errors import RequestError
 from manikin.streams import Floats
 
 Bools = npt.NDArray[np.bool_]
+Among_contra = TypeVar("Among_contra", contravariant=True)
 
 # The odds ratio is met by halving this span of log odds until nothing is left of it.
 _WIDEST_LOG_ODDS, _HALVINGS = 40.0, 80
@@ -84,9 +85,18 @@ class Records:
 
     def reportable(self, name: str, values: Floats) -> Floats:
         """Return values in the steps in which a variable is reported."""
-        meaning = self.meanings[name]
-        step = 1.0 if meaning.kind is Kind.COUNT else meaning.precision
-        return values if step is None else snap(values, step)
+        return reportable(self.meanings[name], values)
+
+
+def reportable(meaning: Variable, values: Floats) -> Floats:
+    """Return values in the steps in which a variable is reported."""
+    step = 1.0 if meaning.kind is Kind.COUNT else meaning.precision
+    return values if step is None else snap(values, step)
+
+
+def within_limits(meaning: Variable, values: Floats) -> Floats:
+    """Return values as a device would report them: in its steps, and none that is impossible."""
+    return reportable(meaning, np.clip(values, meaning.possible.low, meaning.possible.high))
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,7 @@ class Aim:
     """Who can be struck by one draw, and with what share of them.
 
     ``every`` asks for all variables on record, not for one of them; ``among`` for whom a condition truly holds or not.
+    Draws that are ``shared`` under one name strike the same patients, whatever is on record of them.
     """
 
     variables: tuple[str, ...]
@@ -101,6 +112,7 @@ class Aim:
     every: bool = False
     among: bool | None = None
     outcome: str = ""
+    shared: str = ""
 
     @property
     def address(self) -> str:
@@ -110,7 +122,7 @@ class Aim:
     def at_risk(self, records: Records) -> Bools:
         """Return who can be struck."""
         combine = np.logical_and if self.every else np.logical_or
-        found: Bools = combine.reduce([records.present[name] for name in self.variables])
+        found: Bools = combine.reduce([records.present[name] for name in self.variables]) | bool(self.shared)
         if self.among is not None:
             found = found & (np.asarray(records.clean[self.variables[0]], np.bool_) == self.among)
         if self.dose.odds_ratio is None:
@@ -131,17 +143,34 @@ class Chance:
     others: float
 
 
-def solve(aim: Aim, records: Records) -> Chance:
-    """Return the chances by which the asked share of those at risk in ``records`` is struck."""
-    dose, at_risk = aim.dose, aim.at_risk(records)
+class Target(Protocol[Among_contra]):
+    """What can be struck among records, or in a chart, and with what share."""
+
+    @property
+    def dose(self) -> Dose:
+        """How many are struck."""
+        ...
+
+    def at_risk(self, among: Among_contra, /) -> Bools:
+        """Return what can be struck."""
+        ...
+
+    def preferred(self, among: Among_contra, /) -> Bools:
+        """Return for what the dose's condition holds."""
+        ...
+
+
+def solve(target: Target[Among_contra], among: Among_contra) -> Chance:
+    """Return the chances by which the asked share of what is at risk is struck."""
+    dose, at_risk = target.dose, target.at_risk(among)
     if dose.odds_ratio is None or dose.share == 1 or not at_risk.any():
         return Chance(dose.share, dose.share)
-    among = float(aim.preferred(records)[at_risk].mean())
+    share = float(target.preferred(among)[at_risk].mean())
     low, high = -_WIDEST_LOG_ODDS, _WIDEST_LOG_ODDS
     shift = np.log(dose.odds_ratio)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        reached = among * _probability(middle + shift) + (1 - among) * _probability(middle)
+        reached = share * _probability(middle + shift) + (1 - share) * _probability(middle)
         low, high = (middle, high) if reached < dose.share else (low, middle)
     return Chance(_probability(low + shift), _probability(low))
 
@@ -152,21 +181,22 @@ def _probability(log_odds: float) -> float:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Who was struck by an aim, and a uniform number of each of them for whatever else is left to chance."""
+    """Who or what was struck, and a uniform number of each of them for whatever else is left to chance."""
 
     at_risk: Bools
     struck: Bools
     luck: Floats
 
 
-def draw(aim: Aim, chance: Chance, records: Records, uniform: Floats) -> Drawn:
-    """Return who of the patients is struck, by a uniform draw of each."""
-    at_risk = aim.at_risk(records)
-    threshold = np.where(aim.preferred(records), chance.preferred, chance.others)
+def draw(target: Target[Among_contra], chance: Chance, among: Among_contra, uniform: Floats) -> Drawn:
+    """Return who or what is struck, by a uniform draw of each."""
+    at_risk = target.at_risk(among)
+    threshold = np.where(target.preferred(among), chance.preferred, chance.others)
     # Given that a draw lies below its threshold, its place below it is uniform again.
     return Drawn(at_risk, at_risk & (uniform < threshold), uniform / threshold)
 
 
+@runtime_checkable
 class Defect(Protocol):
     """A way in which records are imperfect: whom it may strike, and what becomes of those who are."""
 
@@ -233,7 +263,25 @@ def sourced(written: dict[str, Any], source: str) -> dict[str, Any]:
     return {**written, "source": source} if source else written
 
 
-def in_words(defect: Defect | UnderRepresent) -> str:
+class Writable(Protocol):
+    """Whatever a study file can say."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where its figures come from."""
+        ...
+
+    def written(self) -> dict[str, Any]:
+        """Return it as a study file says it."""
+        ...
+
+
+def in_words(defect: Writable) -> str:
     """Return a defect as a line for people."""
     (kind, about), *rest = defect.written().items()
     subject = ", ".join(about) if isinstance(about, list) else about
@@ -244,7 +292,7 @@ def in_words(defect: Defect | UnderRepresent) -> str:
 def _said(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes"
-    shares = ("share", "keep", "sensitivity", "specificity")
+    shares = ("share", "keep", "moved", "sensitivity", "specificity")
     return f"{100 * value:.6g}%" if key in shares else f"{value:g}" if isinstance(value, float) else str(value)
 
 

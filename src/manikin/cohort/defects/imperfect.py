@@ -10,8 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from manikin.cohort.defects.chart import OverTime
 from manikin.cohort.defects.defect import Chance, Defect, Drawn, Records, UnderRepresent, draw, records_of, solve
-from manikin.cohort.layout import TALLY, Asked, Columns, Layout, Sampler, history, observed, recorded
+from manikin.cohort.defects.duplicates import DuplicatePatients
+from manikin.cohort.defects.over_time import asked, chart_of, happened, reaching, solved
+from manikin.cohort.index import spoken
+from manikin.cohort.layout import CHART, TALLY, Asked, Columns, Layout, Sampler, history, observed, recorded
 from manikin.errors import RequestError
 from manikin.streams import Floats, Ordinals, Seed
 
@@ -20,20 +24,26 @@ from manikin.streams import Floats, Ordinals, Seed
 REFERENCE_PATIENTS = 1 << 14
 
 Address = tuple[str, ...]
+Solved = tuple[tuple[Chance, ...], ...]
 
 
 @dataclass(frozen=True)
 class Imperfect:
-    """Draws from a sampler, and then makes the records imperfect; made by ``imperfect``, which solves ``chances``."""
+    """Draws from a sampler, and then makes the records imperfect; made by ``imperfect``, which solves ``chances``.
+
+    ``defects`` strike what is on record at the index; ``later`` are those that strike what happens over time.
+    """
 
     sampler: Sampler
     defects: tuple[Defect, ...]
-    chances: tuple[tuple[Chance, ...], ...]
+    chances: Solved
     biases: tuple[UnderRepresent, ...] = ()
+    later: tuple[OverTime, ...] = ()
+    later_chances: Solved = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process without what is computed on the way, which another thread may be adding to."""
-        return Imperfect, (self.sampler, self.defects, self.chances, self.biases)
+        return Imperfect, (self.sampler, self.defects, self.chances, self.biases, self.later, self.later_chances)
 
     @property
     def seed(self) -> Seed:
@@ -56,7 +66,8 @@ class Imperfect:
             )
             for field in inner.fields
         )
-        return replace(inner, fields=fields, defects=tuple(self._asked()))
+        duplicated = any(isinstance(one, DuplicatePatients) for one in self.later)
+        return replace(inner, fields=fields, defects=tuple(self._asked()), duplicated=duplicated)
 
     def draw(self, ordinals: Ordinals) -> Columns:
         """Return the clean columns of these patients with, beside them, what stands on record and how it came about."""
@@ -72,11 +83,24 @@ class Imperfect:
                 bits[name] |= _differs(records, after, name).astype(np.int64) << self._kinds.index(defect.name)
             tally += [_counts(one) for one in drawn]
             records = after
-        tally += [(len(ordinals), int(np.sum(_holds(bias, columns, len(ordinals))))) for bias in self.biases]
         for name in names:
             columns[recorded(name)] = records.values[name]
             columns[observed(name)] = records.present[name]
             columns[history(name)] = bits[name]
+        if self.later:
+            chart, struck = happened(
+                chart_of(columns, self.layout, len(ordinals)),
+                self.later,
+                self.later_chances,
+                self._kinds,
+                self.seed,
+                ordinals,
+            )
+            columns[CHART] = chart
+            for one, drawn in zip(self.later, struck, strict=True):
+                reached = zip(drawn, reaching(one, self.layout), strict=True)
+                tally += [_counts(each) for each, reaches in reached if reaches]
+        tally += [(len(ordinals), int(np.sum(_holds(bias, columns, len(ordinals))))) for bias in self.biases]
         return {**columns, TALLY: tally}
 
     @cached_property
@@ -85,7 +109,7 @@ class Imperfect:
 
     @cached_property
     def _kinds(self) -> tuple[str, ...]:
-        return kinds(self.defects)
+        return kinds((*self.defects, *self.later))
 
     def _asked(self) -> Iterator[Asked]:
         for defect in self.defects:
@@ -95,29 +119,55 @@ class Imperfect:
                 yield Asked(
                     defect.name, aim.variables, aim.dose.share, aim.outcome, among, aim.dose.odds_ratio, self._kinds
                 )
+        for later in self.later:
+            yield from asked(later, self.sampler.layout, self._kinds)
         for bias in self.biases:
             yield Asked(bias.name, (), bias.expected or 0.0, "", bias.who.text, None, self._kinds)
 
 
 def imperfect(
-    sampler: Sampler, defects: Sequence[Defect | UnderRepresent], unbiased: Sampler | None = None
+    sampler: Sampler, defects: Sequence[Defect | OverTime | UnderRepresent], unbiased: Sampler | None = None
 ) -> Imperfect:
     """Return a sampler of imperfect records.
 
     Args:
         sampler: Draws the clean patients; where some are to be under-represented, it does so already.
-        defects: What is to go wrong, in the order in which it happens.
+        defects: What is to go wrong, in the order in which it happens: to what is on record at the index, and then to
+            what follows.
         unbiased: Draws the patients of whom nobody is under-represented; needed where somebody is.
     """
-    columnwise = tuple(one for one in defects if not isinstance(one, UnderRepresent))
     biases = tuple(one for one in defects if isinstance(one, UnderRepresent))
-    _refuse_unknown(columnwise, sampler.layout)
+    columnwise = tuple(_at_the_index(defects, sampler.layout))
+    later = tuple(one for one in defects if isinstance(one, OverTime) and any(reaching(one, sampler.layout)))
+    _refuse_unknown(defects, sampler.layout)
     ordinals = np.arange(REFERENCE_PATIENTS, dtype=np.int64)
     chances = _solved(sampler, columnwise, ordinals)
-    return Imperfect(sampler, columnwise, chances, _expected(biases, unbiased or sampler, ordinals))
+    made = Imperfect(sampler, columnwise, chances, _expected(biases, unbiased or sampler, ordinals), later)
+    return replace(made, later_chances=_solved_later(made, ordinals))
 
 
-def _solved(sampler: Sampler, defects: tuple[Defect, ...], ordinals: Ordinals) -> tuple[tuple[Chance, ...], ...]:
+def _at_the_index(defects: Sequence[Defect | OverTime | UnderRepresent], layout: Layout) -> Iterator[Defect]:
+    """Yield the defects of what is on record at the index; of one that also reaches further, what stands there."""
+    for one in defects:
+        if isinstance(one, OverTime) and isinstance(one, Defect):
+            there = tuple(name for name in one.variables if name in layout.names and layout.field(name).data)
+            whole = len(there) == len(one.variables)
+            if one.aims and there and (whole or all(len(aim.variables) == 1 for aim in one.aims)):
+                yield one if whole else replace(one, variables=there)  # type: ignore[type-var]
+        elif isinstance(one, Defect):
+            yield one
+
+
+def _solved_later(made: Imperfect, ordinals: Ordinals) -> Solved:
+    """Return the chances by which each share is met over time, after what earlier defects left on record."""
+    if not any(strike.dose.odds_ratio for one in made.later for strike in one.strikes):
+        return tuple(tuple(Chance(one.dose.share, one.dose.share) for one in defect.strikes) for defect in made.later)
+    index_only = replace(made, later=())
+    chart = chart_of(index_only.draw(ordinals), index_only.layout, len(ordinals))
+    return solved(chart, made.later, made._kinds, made.seed, ordinals)
+
+
+def _solved(sampler: Sampler, defects: tuple[Defect, ...], ordinals: Ordinals) -> Solved:
     """Return the chances by which each share is met, after what earlier defects left on record."""
     if not any(aim.dose.odds_ratio for one in defects for aim in one.aims):
         # Everybody at risk has the same chance; patients who are hard to come by need not be drawn to know it.
@@ -147,30 +197,37 @@ def _drawn(
     ]
 
 
-def kinds(defects: Sequence[Defect]) -> tuple[str, ...]:
+def kinds(defects: Sequence[Defect | OverTime]) -> tuple[str, ...]:
     """Return the names of the defects, each once, in the order in which they first happen."""
     return tuple(dict.fromkeys(one.name for one in defects))
 
 
 def _addresses(defects: Sequence[Defect]) -> list[list[Address]]:
-    """Return the stream of each draw; whoever asks for the same defect twice draws anew."""
+    """Return the stream of each draw; whoever asks for the same defect twice draws anew, unless the draw is shared."""
     seen: Counter[Address] = Counter()
     found = []
     for defect in defects:
         streams = []
         for aim in defect.aims:
-            address: Address = ("defect", defect.name, aim.address)
+            address: Address = ("defect", aim.shared) if aim.shared else ("defect", defect.name, aim.address)
             seen[address] += 1
-            streams.append(address if seen[address] == 1 else (*address, str(seen[address])))
+            streams.append(address if seen[address] == 1 or aim.shared else (*address, str(seen[address])))
         found.append(streams)
     return found
 
 
-def _refuse_unknown(defects: Sequence[Defect], layout: Layout) -> None:
+def _refuse_unknown(defects: Sequence[Defect | OverTime | UnderRepresent], layout: Layout) -> None:
+    measured = {one.variable for one in spoken(layout)[0].entries}
     for defect in defects:
-        for name in defect.variables:
-            if name not in layout.names or not layout.field(name).data:
-                raise RequestError(f"The defect '{defect.name}' names '{name}', which is not in the data.")
+        if isinstance(defect, Defect):
+            also = measured if isinstance(defect, OverTime) else set()
+            for name in defect.variables:
+                if name not in also and (name not in layout.names or not layout.field(name).data):
+                    raise RequestError(f"The defect '{defect.name}' names '{name}', which is not in the data.")
+        elif isinstance(defect, OverTime) and not all(reaching(defect, layout)):
+            raise RequestError(f"The defect '{defect.name}' names what is never on record over time.")
+    if sum(isinstance(one, DuplicatePatients) for one in defects) > 1:
+        raise RequestError("Patients stand on record twice, and not more often: ask for duplicate patients once.")
 
 
 def _expected(biases: tuple[UnderRepresent, ...], unbiased: Sampler, ordinals: Ordinals) -> tuple[UnderRepresent, ...]:
