@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from scipy.stats import binom
 
 from manikin.appraisal.check import Subject
+from manikin.appraisal.defects_over_time import untrue_over_time
 from manikin.appraisal.finding import Finding, Measure
 from manikin.appraisal.intervals import wilson
 from manikin.cohort import DEFECTS, Asked, Cohort
@@ -43,7 +44,7 @@ def defects(subject: Subject) -> Finding:
     measures = (*shares, exact)
     missed = sum(one.passed is False for one in shares)
     answer = (
-        f"{len(asked)} shares were asked for, {len(asked) - missed} are met; {logged:,} values on record are not the clean ones. "
+        f"{len(asked)} shares were asked for, {len(asked) - missed} are met; {logged:,} things on record are not the clean ones. "
         "All other evidence is about the clean twin, except for what is missing."
     )
     return Finding("defects", "What is imperfect on purpose?", answer, missed == wrong == 0, measures, {"rows": logged})
@@ -79,7 +80,7 @@ def _compared(subject: Subject) -> tuple[int, int]:
     for number, (log, truth) in enumerate(zip(cohort.batches(DEFECTS), cohort.batches("truth"), strict=True)):
         data = cohort.recorded(number)
         patients = data.column("patient_id").combine_chunks()
-        # What has a time is of an encounter or event; see ``_over_time``.
+        # What has a time is of an encounter or event.
         of_index = log.filter(pc.is_null(log.column("time")))
         variables = of_index.column("variable").cast(pa.string())
         for name in touched:
@@ -91,6 +92,7 @@ def _compared(subject: Subject) -> tuple[int, int]:
             by_design = subject.program.model.variables[name].observed is not None
             untold = ((other | gone) if not by_design else other) & ~told
             wrong += int(untold.sum()) + int((told & ~(other | gone)).sum()) + mine.num_rows - int(told.sum())
+        wrong += untrue_over_time(cohort, number, log)
         logged += log.num_rows
     return logged, wrong
 

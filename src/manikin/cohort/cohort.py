@@ -63,7 +63,11 @@ class Cohort:
 
     def recorded(self, number: int) -> pa.Table:
         """Return one part of the analysis table, as it is on record."""
-        return _read(self.parts["analysis"][number], None)
+        return self.part_of("analysis", number)
+
+    def part_of(self, table: str, number: int) -> pa.Table:
+        """Return one part of a table."""
+        return _read(self.parts[table][number], None)
 
     def dates(self, table: str, number: int, name: str) -> Any:
         """Return a column of dates of one part, as numpy days."""
@@ -71,7 +75,7 @@ class Cohort:
 
     def born(self, number: int) -> Any:
         """Return the birth dates of one part's patients, by their own records: who stands on record twice has two."""
-        born, own = (_read(self.parts[name][number], None) for name in ("patients", "analysis"))
+        born, own = self.part_of("patients", number), self.part_of("analysis", number)
         place = pc.index_in(own.column("patient_id"), value_set=born.column("patient_id").combine_chunks())
         return born.column("birth_date").take(place).to_numpy().astype("M8[D]")
 
