@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from manikin.codebook import Basis
+from manikin.cohort.defects.duplicates import DuplicatePatients
 from manikin.cohort.defects.forms_of_values import OF_VALUES
 from manikin.cohort.defects.forms_over_time import OVER_TIME
 from manikin.cohort.defects.reader import AnyDefect, Known, Reader
@@ -32,6 +33,7 @@ def read_defects(value: Value | None, known: Known, notebook: Notebook) -> tuple
         return ()
     found: list[AnyDefect] = []
     for item in value.items:
+        before = len(found)
         if isinstance(item, Scalar):
             found += _preset(item, known, notebook)
         elif isinstance(item, Mapping):
@@ -39,7 +41,15 @@ def read_defects(value: Value | None, known: Known, notebook: Notebook) -> tuple
             found += [] if one is None else [one]
         else:
             notebook.add(item, "A defect is a block or the name of a preset.", _EXAMPLE)
+        if _doubled(found[:before]) and _doubled(found[before:]):
+            notebook.add(
+                item, "Patients stand on record twice, and not more often.", "Ask for duplicate patients once."
+            )
     return tuple(found)
+
+
+def _doubled(defects: list[AnyDefect]) -> bool:
+    return any(isinstance(one, DuplicatePatients) for one in defects)
 
 
 @cache
