@@ -231,6 +231,14 @@ def test_a_worse_sensor_reads_too_high_and_less_precisely_for_those_it_suits_les
     assert of(capped["events"], SBP)["number"].max() == 300
 
 
+def test_what_the_index_encounter_writes_is_what_stands_in_the_data_and_is_struck_there() -> None:
+    tables = made(Offset(("sbp",), Dose(1.0), 4), MissingEvents(("sbp",), Dose(1.0)), text=WRITTEN)
+    left = of(tables["events"], SBP)
+    assert left["patient_id"].tolist() == tables["analysis"]["patient_id"].tolist()
+    assert left["number"].tolist() == tables["analysis"]["sbp"].tolist()
+    assert set(tables["analysis"]["sbp"] - tables["truth"]["sbp"]) == {4}
+
+
 def test_a_carried_value_is_the_last_one_on_record() -> None:
     tables = made(CarryForward(("dbp",), Dose(0.4)))
     now, then = of(tables["events"], DBP), of(clean()["events"], DBP)
@@ -283,7 +291,7 @@ def test_the_clock_of_a_device_is_wrong_for_what_it_measures() -> None:
 
 
 def test_a_site_measures_otherwise_at_the_index_and_later_and_has_its_own_code() -> None:
-    north = SiteEffect(("sbp",), Dose(0.2), "north", offset=7)
+    north = SiteEffect(("sbp",), Dose(0.2), "north", by=7)
     named = SiteEffect(("marker",), Dose(0.2), "north", code="local:M7")
     south = SiteEffect(("dbp",), Dose(0.2), "south", scale=2)
     tables = made(north, named, south, text=WRITTEN)

@@ -10,6 +10,7 @@ import pytest
 from manikin.cli import _parser
 from manikin.cohort import DEFECTS, TABLES
 from manikin.cohort.defects import presets
+from manikin.cohort.defects.reading import FORMS
 from manikin.formats import FORMATS
 
 ROOT = Path(__file__).parents[2]
@@ -71,11 +72,13 @@ def test_the_page_of_formulas_is_that_of_the_register():
 
 def test_every_defect_setting_and_preset_of_a_study_is_documented():
     page = (ROOT / "docs" / "imperfect-records.md").read_text()
-    source = (ROOT / "src/manikin/cohort/defects/reading.py").read_text()
-    asked = set(re.findall(r'self\.(?:section\.(?:get|flag|number)|number|probability|condition)\("([a-z-]+)"', source))
-    kinds = re.findall(r'^    "([a-z-]+)": "\{', source, re.MULTILINE)
-    assert len(kinds) == 8
-    assert not {word for word in {*asked, *kinds, *presets()} if f"{word}:" not in page and f"`{word}`" not in page}
+    folder = ROOT / "src/manikin/cohort/defects"
+    source = "".join((folder / f"{name}.py").read_text() for name in ("reader", "forms_of_values", "forms_over_time"))
+    readers = "get|flag|number|text|needed_text|minutes|probability|condition"
+    asked = set(re.findall(rf'(?:self|section|reader)\.(?:{readers})\("([a-z-]+)"', source))
+    assert len(FORMS) == 15
+    assert {"together", "spread", "site", "moved", "to", "by"} <= asked
+    assert not {word for word in {*asked, *FORMS, *presets()} if f"{word}:" not in page and f"`{word}`" not in page}
 
 
 def test_every_bias_setting_and_column_of_a_study_of_accuracy_is_documented():

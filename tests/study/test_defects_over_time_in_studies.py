@@ -95,6 +95,7 @@ CASES = (
     Case("a site without an effect", "site-effect: [marker], site: north, scale: 1.2, code: M7", "site-effect: ¦[marker], site: north", "Nothing is other"),
     Case("a scale of nothing", "scale: 1.2", "scale: ¦0", "above 0"),
     Case("a scale of words", "site-effect: [marker]", "site-effect: ¦[rhythm]", "Only numbers"),
+    Case("an offset beyond everything", "scale: 1.2", "by: ¦1e9", "within a million"),
     Case("a code of two", "[marker], site: north, scale: 1.2, code: M7", "[sbp, dbp], site: north, scale: 1.2, code: ¦M7", "one variable"),
     Case("a demographic that moves", "[birth_date, sex]", "[birth_date, ¦marker]", "no demographic"),
     Case("no demographic", "[birth_date, sex]", "¦[]", "no demographic"),

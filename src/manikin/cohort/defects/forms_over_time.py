@@ -74,20 +74,20 @@ def _site_effect(reader: Reader, source: str) -> OverTime | None:
     section = reader.section
     names, dose = reader.variables((), reader.known.valued), reader.dose()
     site, code = section.needed_text("site", "north"), section.text("code")
-    scale, offset = section.number("scale"), section.number("offset")
-    scale, offset = 1.0 if scale is None else scale, 0.0 if offset is None else offset
+    scale, by = section.number("scale"), section.number("by")
+    scale, by = 1.0 if scale is None else scale, 0.0 if by is None else by
     if not 1 / LARGEST <= scale <= LARGEST:
         reader.add("scale", f"A scale lies above 0; got {scale:g}.", "Write, for example: scale: 1.05")
-    if abs(offset) > LARGEST:
-        reader.add("offset", f"An offset lies within a million; got {offset:g}.", "Write, for example: offset: 2")
-    if scale == 1 and offset == 0 and not code:
-        reader.add(reader.kind, "Nothing is other at this site.", "Write 'scale', 'offset' or 'code'.")
-    if (scale != 1 or offset != 0) and any(reader.known.valued[name].kind not in NUMBERS for name in names):
+    if abs(by) > LARGEST:
+        reader.add("by", f"An offset lies within a million; got {by:g}.", "Write, for example: by: 2")
+    if scale == 1 and by == 0 and not code:
+        reader.add(reader.kind, "Nothing is other at this site.", "Write 'scale', 'by' or 'code'.")
+    if (scale != 1 or by != 0) and any(reader.known.valued[name].kind not in NUMBERS for name in names):
         reader.add(reader.kind, "Only numbers have a scale or an offset.", f"Write, for example: {reader.form.example}")
     if code and len(names) > 1:
         reader.add("code", "A code names one variable.", "Write an entry for each.")
     named = code if not code or ":" in code else f"local:{code}"
-    return reader.made(lambda: SiteEffect(names, sure(dose), site, scale, offset, named, source), names, dose)
+    return reader.made(lambda: SiteEffect(names, sure(dose), site, scale, by, named, source), names, dose)
 
 
 def _duplicate_patients(reader: Reader, source: str) -> OverTime | None:

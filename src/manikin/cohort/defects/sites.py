@@ -16,7 +16,7 @@ from manikin.streams import Floats
 
 @dataclass(frozen=True)
 class SiteEffect:
-    """A site's values are ``scale`` times as large and ``offset`` higher, or stand under its own ``code``.
+    """A site's values are ``scale`` times as large and higher ``by`` some more, or stand under its own ``code``.
 
     Whose site it is, is drawn once for each ``site``, however many effects it has; or the dose's condition says so.
     """
@@ -25,7 +25,7 @@ class SiteEffect:
     dose: Dose
     site: str
     scale: float = 1.0
-    offset: float = 0.0
+    by: float = 0.0
     code: str = ""
     source: str = ""
 
@@ -71,7 +71,7 @@ class SiteEffect:
         """Return the defect as a study file says it."""
         effects = {
             **({"scale": self.scale} if self.scale != 1 else {}),
-            **({"offset": self.offset} if self.offset else {}),
+            **({"by": self.by} if self.by else {}),
             **({"code": self.code} if self.code else {}),
         }
         return sourced(
@@ -80,14 +80,14 @@ class SiteEffect:
 
     @property
     def _measures(self) -> bool:
-        return self.scale != 1 or self.offset != 0
+        return self.scale != 1 or self.by != 0
 
     @property
     def _stream(self) -> str:
         return f"site:{self.site}"
 
     def _altered(self, values: Floats) -> Floats:
-        return np.asarray(values * self.scale + self.offset)
+        return np.asarray(values * self.scale + self.by)
 
     def _renamed(self, chart: Chart, here: Any) -> Chart:
         """Return the chart in which the variable's events here have the site's code."""
