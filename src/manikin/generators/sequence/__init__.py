@@ -1,0 +1,28 @@
+"""Generators of event sequences that learn from histories or from counts, and draw as the written pathway does.
+
+Enters: a ``Domain`` (public knowledge of what can be recorded, within which limits), and histories, which only the
+room that reads records can make, or aggregated counts. Leaves: a fitted sampler, in which there is no history.
+"""
+
+from manikin.generators.sequence.domain import STUDY, Domain, Histories, Item, one_state, snapped, timeline_of
+from manikin.generators.sequence.learning import Learning, learn_semi_markov
+from manikin.generators.sequence.scale import grid, time_edges, value_edges
+from manikin.generators.sequence.semi_markov import SemiMarkov, StateCounts, items_of_states
+
+__all__ = [
+    "STUDY",
+    "Domain",
+    "Histories",
+    "Item",
+    "Learning",
+    "SemiMarkov",
+    "StateCounts",
+    "grid",
+    "items_of_states",
+    "learn_semi_markov",
+    "one_state",
+    "snapped",
+    "time_edges",
+    "timeline_of",
+    "value_edges",
+]

@@ -1,0 +1,100 @@
+"""Events gathered by contact: all that was recorded of a patient at one time, and what was known before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from manikin.generators.sequence.domain import Domain, Histories, Truths
+from manikin.generators.sequence.scale import Scale, value_edges
+from manikin.streams import Floats, Seed, Stream
+
+# How values spread over their bin of a scale is no privacy noise: it may be repeated.
+_SPREAD = Seed(20_260_301)
+
+
+def scales_of(domain: Domain, histories: Histories) -> tuple[Scale, ...]:
+    """Return the scale of each item's values."""
+    events = histories.timeline.events
+    return tuple(
+        Scale.learnt(value_edges(item.variable), events.value[(events.entry == place) & ~np.isnan(events.value)])
+        for place, item in enumerate(domain.items)
+    )
+
+
+def static_scales(domain: Domain, histories: Histories) -> tuple[Scale, ...]:
+    """Return the scale of each static variable."""
+    return tuple(
+        Scale.learnt(value_edges(one), values[~np.isnan(values)])
+        for one in domain.statics
+        for values in [np.asarray(histories.statics[one.name], np.float64)]
+    )
+
+
+def static_scores(domain: Domain, histories: Histories, scales: tuple[Scale, ...]) -> Floats:
+    """Return normal scores of what does not change, shape (people, static variables); NaN where it is not known."""
+    return np.column_stack(
+        [np.zeros((histories.size, 0))]
+        + [
+            _scored(scale, np.asarray(histories.statics[one.name], np.float64), _SPREAD.stream("static", one.name))
+            for one, scale in zip(domain.statics, scales, strict=True)
+        ]
+    )
+
+
+def event_scores(domain: Domain, histories: Histories, scales: tuple[Scale, ...]) -> Floats:
+    """Return the normal score of each event's value; NaN where it has none."""
+    events = histories.timeline.events
+    scores = np.full(len(events.entry), np.nan)
+    for place, item in enumerate(domain.items):
+        mine = events.entry == place
+        scores[mine] = _scored(scales[place], events.value[mine], _SPREAD.stream("event", item.variable.name))
+    return scores
+
+
+def _scored(scale: Scale, values: Floats, stream: Stream) -> Floats:
+    scores = scale.scores(np.nan_to_num(values), stream.uniform(0, len(values)))
+    return np.where(np.isnan(values), np.nan, scores)
+
+
+@dataclass(frozen=True, eq=False)
+class Contacts:
+    """Contacts of people, by person and time; ``first`` is where each person's begin, of people who have any.
+
+    ``seen``, ``score`` and ``before`` have shape (contacts, items): what was recorded, its normal score, and the
+    latest one of an earlier contact; NaN where there is none.
+    """
+
+    first: Any
+    count: Any
+    step: Any
+    seen: Truths
+    score: Floats
+    before: Floats
+    people: Any
+
+
+def contacts_of(domain: Domain, histories: Histories, scales: tuple[Scale, ...]) -> Contacts:
+    """Return the contacts of people."""
+    events = histories.timeline.events
+    step = events.time // domain.clock
+    new = np.ones(len(step), np.bool_)
+    new[1:] = (events.patient[1:] != events.patient[:-1]) | (step[1:] != step[:-1])
+    row = np.cumsum(new) - 1
+    seen = np.zeros((int(new.sum()), len(domain.items)), np.bool_)
+    score = np.full(seen.shape, np.nan)
+    seen[row, events.entry] = True
+    score[row, events.entry] = event_scores(domain, histories, scales)
+    people, first, count = np.unique(events.patient[new], return_index=True, return_counts=True)
+    return Contacts(first, count, step[new], seen, score, earlier(score, np.repeat(first, count)), people)
+
+
+def earlier(score: Floats, first: Any) -> Floats:
+    """Return the latest score before each row, of the same person, whose rows begin at ``first``; NaN where none is."""
+    place = np.where(np.isnan(score), -1, np.arange(len(score))[:, None])
+    latest = np.maximum.accumulate(place, axis=0)
+    latest = np.vstack([np.full((1, score.shape[1]), -1), latest[:-1]])
+    known = latest >= np.asarray(first)[:, None]
+    return np.where(known, np.take_along_axis(score, np.maximum(latest, 0), axis=0), np.nan)
