@@ -14,6 +14,11 @@ from manikin.streams import Floats, Seed, Stream
 # How values spread over their bin of a scale is no privacy noise: it may be repeated.
 _SPREAD = Seed(20_260_301)
 
+# Minutes since something was recorded, at which the chance of recording it again may change; and how many settings
+# follow: never, or so long ago and at the contact before or not, each with the item before recorded or not.
+RECENT = np.array([45.0, 75.0, 150.0, 330.0, 690.0])
+SETTINGS = 2 * (1 + 2 * (len(RECENT) + 1))
+
 
 def scales_of(domain: Domain, histories: Histories) -> tuple[Scale, ...]:
     """Return the scale of each item's values."""
@@ -64,7 +69,8 @@ class Contacts:
     """Contacts of people, by person and time; ``first`` is where each person's begin, of people who have any.
 
     ``seen``, ``score`` and ``before`` have shape (contacts, items): what was recorded, its normal score, and the
-    latest one of an earlier contact; NaN where there is none.
+    latest one of an earlier contact; NaN where there is none. ``same`` is one over the width in scores of a value's
+    bin where the value is the one before, else 0; ``setting`` is what recording depends on besides a state.
     """
 
     first: Any
@@ -73,6 +79,8 @@ class Contacts:
     seen: Truths
     score: Floats
     before: Floats
+    same: Floats
+    setting: Any
     people: Any
 
 
@@ -87,8 +95,37 @@ def contacts_of(domain: Domain, histories: Histories, scales: tuple[Scale, ...])
     score = np.full(seen.shape, np.nan)
     seen[row, events.entry] = True
     score[row, events.entry] = event_scores(domain, histories, scales)
+    value, same = np.full(seen.shape, np.nan), np.zeros(seen.shape)
+    value[row, events.entry] = events.value
     people, first, count = np.unique(events.patient[new], return_index=True, return_counts=True)
-    return Contacts(first, count, step[new], seen, score, earlier(score, np.repeat(first, count)), people)
+    begin = np.repeat(first, count)
+    again = (value == earlier(value, begin)) & seen
+    for item, scale in enumerate(scales):
+        same[again[:, item], item] = 1 / scale.width(value[again[:, item], item])
+    when = np.where(seen, step[new][:, None], np.nan)
+    since = step[new][:, None] - earlier(when, begin)
+    lately = earlier(seen.astype(np.float64), begin) == 1
+    setting = settings(seen, since * domain.clock, lately)
+    return Contacts(first, count, step[new], seen, score, earlier(score, begin), same, setting, people)
+
+
+def settings(seen: Truths, minutes: Floats, lately: Truths) -> Any:
+    """Return what recording depends on besides a state, by number, shape (contacts, items).
+
+    Args:
+        seen: Whether each item is recorded; that of the item before counts.
+        minutes: Since an item was last recorded, NaN for never.
+        lately: Whether it was at the contact before.
+    """
+    chained = np.zeros(seen.shape, np.int64)
+    chained[:, 1:] = seen[:, :-1]
+    return chained + 2 * recency(minutes, lately)
+
+
+def recency(minutes: Floats, lately: Truths) -> Any:
+    """Return a number that says how long ago something was recorded: 0 for never, odd ones for the contact before."""
+    since = 1 + 2 * np.searchsorted(RECENT, np.nan_to_num(minutes), side="right") + ~lately
+    return np.where(np.isnan(minutes), 0, since)
 
 
 def earlier(score: Floats, first: Any) -> Floats:

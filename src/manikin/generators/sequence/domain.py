@@ -80,6 +80,9 @@ class Domain:
             places = [self.names.index(name) for name in chain]
             if places != sorted(set(places)):
                 raise RequestError(f"Ascending values are written in their order; got {', '.join(chain)}.")
+            tops = [grid(self.items[place].variable)[1] for place in places]
+            if tops != sorted(tops):
+                raise RequestError(f"Of ascending values, each can be as high as those before: {', '.join(chain)}.")
         if self.horizon < 2 or self.clock < 1:
             raise RequestError(f"The horizon is 2 steps or more, a step 1 minute or more; got {self.horizon}.")
 
@@ -187,6 +190,12 @@ def one_state(followed: Any) -> States:
     count = len(followed)
     nothing = np.zeros(count, np.int64)
     return States(np.arange(count), nothing, nothing, followed)
+
+
+def lifted(variable: Variable, values: Floats) -> Floats:
+    """Return the least values on the variable's grid that are not below ``values``."""
+    _, high, step = grid(variable)
+    return snapped(variable, np.minimum(np.ceil(values / step - 1e-9) * step, high))
 
 
 def snapped(variable: Variable, values: Floats) -> Floats:

@@ -49,6 +49,19 @@ class Durations:
         lasting = after[:, place] + left * self.shares[:, place]
         return np.asarray(np.moveaxis(np.log(np.clip(lasting, 1e-300, 1)), 0, -1))
 
+    @property
+    def by_step(self) -> Floats:
+        """The probability of each single step from 0 to the horizon, and of whatever is beyond, shape (steps, states)."""
+        steps = np.arange(int(self.edges[-2]))
+        each = (self.shares / np.diff(self.edges))[:, self.bins(steps)].T
+        each[0] = 0
+        return np.vstack([each, self.shares[:, -1]])
+
+    def by_bin(self, steps: Floats) -> Floats:
+        """Return what ``by_step`` has a shape like, summed in bins, shape (states, bins)."""
+        place = np.append(self.bins(np.arange(len(steps) - 1)), self.shares.shape[1] - 1)
+        return np.stack([np.bincount(place, column, minlength=self.shares.shape[1]) for column in steps.T])
+
     def draw(self, state: Any, uniform: Floats) -> Any:
         """Return whole steps, 1 or more, of patients in these states."""
         below = np.cumsum(self.shares, axis=1)
@@ -71,7 +84,7 @@ class Durations:
         """
         shares = self.shares
         pooled = (ended.sum(axis=0) + 1e-3) / (ended.sum() + 1e-3 * ended.shape[1])
-        for _ in range(_ITERATIONS):
+        for _ in range(_ITERATIONS if lasting.any() else 1):
             after = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1] - 0.5 * shares
             spread = np.cumsum(lasting / np.maximum(after, 1e-300) * (after > 0), axis=1) * shares
             # Half of a bin lies beyond what fell into its middle.

@@ -13,6 +13,7 @@ import numpy as np
 from manikin.cohort.timeline import ENDINGS
 from manikin.errors import RequestError
 from manikin.generators.sequence.contacts import (
+    SETTINGS,
     Contacts,
     contacts_of,
     scales_of,
@@ -83,9 +84,11 @@ def learn_semi_markov(domain: Domain, histories: Histories, learning: Learning =
         np.full((learning.states, learning.states + len(ENDINGS)), 1 / (learning.states + len(ENDINGS))),
         _even(learning.states, domain),
         _even(learning.states, domain),
+        _even(learning.states, domain),
         onset,
         observed,
-        Emission.flat(np.full((learning.states, len(domain.items)), 0.5), len(domain.statics)),
+        False,
+        _blank(learning.states, domain),
         scales,
         fixed,
     )
@@ -103,7 +106,7 @@ def _climbed(model: SemiMarkov, lesson: _Lesson, learning: Learning, rounds: int
     likelihood = -np.inf
     inside = np.arange(lesson.place.shape[1]) < lesson.course.count[:, None]
     for _ in range(rounds):
-        chances = Chances(_log(model.start), _log(model.onward), model.dwell, model.gap)
+        chances = Chances(_log(model.start), _log(model.onward), model.dwell, model.last, model.gap)
         emitted = _emitted(model.emission, lesson, model.domain.valued)
         found = expect(lesson.course, emitted, chances, learning.longest)
         likelihood, state = found.likelihood, np.zeros((len(lesson.contacts.step), learning.states))
@@ -146,6 +149,11 @@ def _even(states: int, domain: Domain) -> Durations:
     return Durations(edges, np.full((states, len(edges) - 1), 1 / (len(edges) - 1)))
 
 
+def _blank(states: int, domain: Domain) -> Emission:
+    flat = Emission.flat(np.full((states, len(domain.items)), 0.5), len(domain.statics))
+    return replace(flat, carried=np.full(flat.carried.shape, 0.5))
+
+
 def _alike(lesson: _Lesson, learning: Learning, around: int) -> Floats:
     """Return a first guess, shape (contacts, states): those alike in what is recorded and in its level share a state.
 
@@ -172,19 +180,30 @@ def _alike(lesson: _Lesson, learning: Learning, around: int) -> Floats:
 def _emitted(emission: Emission, lesson: _Lesson, valued: Truths) -> Floats:
     """Return the log probability of each contact in each state, shape (people, contacts, states)."""
     contacts = lesson.contacts
-    found = np.where(contacts.seen, 1.0, 0.0) @ _log(emission.measured).T
-    found += np.where(contacts.seen, 0.0, 1.0) @ _log(1 - emission.measured).T
+    found = np.zeros((len(contacts.step), emission.measured.shape[1]))
+    for item in range(len(valued)):
+        likely = emission.measured[contacts.setting[:, item], :, item]
+        found += _log(np.where(contacts.seen[:, item, None], likely, 1 - likely))
     for item in np.flatnonzero(valued):
         rows = np.flatnonzero(contacts.seen[:, item])
-        score, before = contacts.score[rows, item, None], contacts.before[rows, item, None]
-        later = emission.level[:, item] + emission.memory[:, item] * np.nan_to_num(before)
-        new = np.isnan(before)
-        level = np.where(new, emission.first[:, item], later)
-        found[rows] += _log_normal(score - level, np.where(new, emission.first_spread[:, item], emission.spread[:, item]))
+        carried, drawn = _densities(emission, contacts, rows, item)
+        found[rows] += _log(carried + drawn)
     found[lesson.place[:, 0]] += _log_normal(
         np.nan_to_num(lesson.static[:, None] - emission.static), emission.static_spread
     ).sum(axis=2)
     return found[lesson.place]
+
+
+def _densities(emission: Emission, contacts: Contacts, rows: Any, item: int) -> tuple[Floats, Floats]:
+    """Return in each state the density of values as those before them, and as drawn, shape (rows, states)."""
+    score, before = contacts.score[rows, item, None], contacts.before[rows, item, None]
+    new = np.isnan(before)
+    later = emission.level[:, item] + emission.memory[:, item] * np.nan_to_num(before)
+    spread = np.where(new, emission.first_spread[:, item], emission.spread[:, item])
+    drawn = np.exp(_log_normal(score - np.where(new, emission.first[:, item], later), spread))
+    carried = np.where(new, 0, emission.carried[:, item])
+    # The normal density above leaves out its constant factor, and so does this one.
+    return carried * contacts.same[rows, item, None] * np.sqrt(2 * np.pi), (1 - carried) * drawn
 
 
 def _timed(model: SemiMarkov, found: Expected, weight: float) -> SemiMarkov:
@@ -195,7 +214,8 @@ def _timed(model: SemiMarkov, found: Expected, weight: float) -> SemiMarkov:
     return replace(
         model,
         onward=onward / np.maximum(onward.sum(axis=1, keepdims=True), _TINY),
-        dwell=model.dwell.learnt(found.dwell_ended, found.dwell_lasting, weight),
+        dwell=model.dwell.learnt(found.dwell, np.zeros_like(found.dwell), weight),
+        last=model.last.learnt(found.last_ended, found.last_lasting, weight),
         gap=model.gap.learnt(found.gap_ended, found.gap_lasting, weight),
     )
 
@@ -203,12 +223,16 @@ def _timed(model: SemiMarkov, found: Expected, weight: float) -> SemiMarkov:
 def _shown(model: SemiMarkov, lesson: _Lesson, state: Floats, weight: float) -> SemiMarkov:
     """Return the model whose contacts show what those of each state did; ``state`` has shape (contacts, states)."""
     contacts, first = lesson.contacts, state[lesson.place[:, 0]]
-    seen = contacts.seen.astype(np.float64)
-    measured = (state.T @ seen + weight * seen.mean(axis=0)) / (state.sum(axis=0)[:, None] + weight)
-    shape = measured.shape
-    parts = [np.zeros(shape), np.ones(shape), np.zeros(shape), np.zeros(shape), np.ones(shape)]
+    shape = (len(model.states), len(model.domain.items))
+    measured = np.stack(
+        [_recorded(contacts.seen[:, item], contacts.setting[:, item], state, weight) for item in range(shape[1])], axis=2
+    )
+    parts = [np.zeros(shape), np.ones(shape), np.zeros(shape), np.zeros(shape), np.ones(shape), np.zeros(shape)]
     for item in np.flatnonzero(model.domain.valued):
-        line = _line(contacts.score[:, item], contacts.before[:, item], state, weight)
+        rows = np.flatnonzero(contacts.seen[:, item])
+        carried, drawn = _densities(model.emission, contacts, rows, item)
+        share = state[rows] * carried / np.maximum(carried + drawn, _TINY)
+        line = _line(contacts.score[rows, item], contacts.before[rows, item], state[rows], share, weight)
         for part, column in zip(parts, line, strict=True):
             part[:, item] = column
     known = ~np.isnan(lesson.static)
@@ -223,12 +247,29 @@ def _shown(model: SemiMarkov, lesson: _Lesson, state: Floats, weight: float) -> 
     )
 
 
-def _line(score: Floats, before: Floats, state: Floats, weight: float) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Return by state where first values lie and how spread, and the line of later ones on the value before."""
-    new, later = ~np.isnan(score) & np.isnan(before), ~np.isnan(score) & ~np.isnan(before)
-    ones, x, y = np.ones(int(later.sum())), before[later], score[later]
-    sums = _pooled(state[later].T @ np.column_stack([ones, x, y, x * x, x * y, y * y]), weight)
-    n, sx, sy, sxx, sxy, syy = sums.T
+def _recorded(seen: Truths, setting: Any, state: Floats, weight: float) -> Floats:
+    """Return the share of contacts at which an item is recorded, shape (settings, states)."""
+    states = state.shape[1]
+    index = (setting[:, None] * states + np.arange(states)).ravel()
+    every, those = (
+        np.bincount(index, part.ravel(), minlength=SETTINGS * states).reshape(SETTINGS, states)
+        for part in (state, state * seen[:, None])
+    )
+    anyhow = (those.sum(axis=1) + weight * seen.mean()) / (every.sum(axis=1) + weight)
+    return np.asarray((those + weight * anyhow[:, None]) / (every + weight))
+
+
+def _line(score: Floats, before: Floats, state: Floats, carried: Floats, weight: float) -> tuple[Floats, ...]:
+    """Return by state where first values lie and how spread, the line of later ones on those before, and who carries.
+
+    ``carried`` has the shape of ``state``: how much of each state's share of a contact is a value carried on.
+    """
+    new = np.isnan(before)
+    x, y = before[~new], score[~new]
+    sums = np.column_stack([np.ones(len(x)), x, y, x * x, x * y, y * y])
+    drawn = _pooled((state - carried)[~new].T @ sums, weight)
+    on = _pooled(np.column_stack([state[~new].sum(axis=0), carried[~new].sum(axis=0)]), weight)
+    n, sx, sy, sxx, sxy, syy = drawn.T
     n = np.maximum(n, _TINY)
     varied, together, spread = sxx - sx * sx / n, sxy - sx * sy / n, syy - sy * sy / n
     memory = np.clip(together / np.maximum(varied, _TINY), 0, _STRONGEST_MEMORY) * (varied > _TINY)
@@ -237,7 +278,8 @@ def _line(score: Floats, before: Floats, state: Floats, weight: float) -> tuple[
     m, sz, szz = _pooled(state[new].T @ np.column_stack([np.ones(len(z)), z, z * z]), weight).T
     m = np.maximum(m, _TINY)
     width = np.sqrt(np.maximum(szz / m - (sz / m) ** 2, _LEAST_SPREAD**2))
-    return sz / m, width, (sy - memory * sx) / n, memory, np.sqrt(np.maximum(rest, _LEAST_SPREAD**2))
+    tail = np.sqrt(np.maximum(rest, _LEAST_SPREAD**2)), on[:, 1] / np.maximum(on[:, 0], _TINY)
+    return sz / m, width, (sy - memory * sx) / n, memory, *tail
 
 
 def _pooled(sums: Floats, weight: float) -> Floats:

@@ -86,6 +86,10 @@ class Scale:
         """Return the score below which no value of the bin of ``values``, or above, lies."""
         return self.scores(values, np.zeros_like(values))
 
+    def width(self, values: Floats) -> Floats:
+        """Return how wide the bin of each value is in scores, a step at least."""
+        return np.maximum(self.scores(values, np.ones_like(values)) - self.floor(values), SCORE_STEP)
+
     def values(self, scores: Floats) -> Floats:
         """Return values of these scores, off the grid still; every one lies in a bin that holds something."""
         below = self.below

@@ -1,9 +1,9 @@
 """A hidden semi-Markov generator: what is recorded when, and which values come, follow states that nobody sees.
 
 In each state a patient stays for a time that has the state's distribution, and then leaves for another or for good.
-Entering a state is a contact; more follow at gaps of the state's distribution while it lasts. At each contact an item
-is recorded with the state's probability, so that what is missing tells of the state; a value's normal score follows
-the score before it, at the state's level.
+Contacts follow each other at gaps of the state's distribution. At each, an item is recorded with the state's
+probability, given how long ago it last was, so that what is missing tells of the state; a value's normal score
+follows the score before it, at the state's level.
 
 Source: explicit-duration hidden Markov models, Yu, Artif Intell 2010;174:215, doi:10.1016/j.artint.2009.11.011.
 """
@@ -22,6 +22,7 @@ from manikin.cohort.layout import Columns, Layout
 from manikin.cohort.timeline import ENDINGS, States, Timeline, Vocabulary
 from manikin.errors import RequestError
 from manikin.generators.sequence.chance import Chance, Memory, normal_above
+from manikin.generators.sequence.contacts import SETTINGS, recency
 from manikin.generators.sequence.domain import STUDY, Domain, Item, snapped, timeline_of
 from manikin.generators.sequence.durations import Durations
 from manikin.generators.sequence.scale import Scale, value_edges
@@ -32,8 +33,9 @@ from manikin.streams import Floats, Ordinals, Seed
 class Emission:
     """What a contact shows, by state and item, shape (states, items); levels and spreads are of normal scores.
 
-    A first value lies at ``first``; a later one at ``level + memory * the value before``. ``static`` has shape
-    (states, static variables) and tells of those who begin in a state.
+    ``measured`` has shape (settings, states, items); see ``contacts.settings``. A first value lies at ``first``; a
+    later one is that before with the probability ``carried``, else at ``level + memory * the value before``.
+    ``static`` has shape (states, static variables) and tells of those who begin in a state.
     """
 
     measured: Floats
@@ -42,15 +44,16 @@ class Emission:
     level: Floats
     memory: Floats
     spread: Floats
+    carried: Floats
     static: Floats
     static_spread: Floats
 
     @classmethod
     def flat(cls, measured: Floats, statics: int) -> Emission:
-        """Return an emission whose values tell nothing of the state."""
+        """Return an emission of which only ``measured``, shape (states, items), tells of the state."""
         zero, one = np.zeros(measured.shape), np.ones(measured.shape)
         nothing = np.zeros((len(measured), statics))
-        return cls(measured, zero, one, zero, zero, one, nothing, nothing + 1)
+        return cls(np.stack([measured] * SETTINGS), zero, one, zero, zero, one, zero, nothing, nothing + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +93,11 @@ class StateCounts:
 class SemiMarkov:
     """Draws sequences from a hidden semi-Markov model.
 
-    ``start`` has shape (states,), ``onward`` (states, states + endings). ``onset`` is the step of the first contact
-    plus 1, ``observed`` how long a patient is followed at most. ``tier`` says who may hold it: what was learnt from
-    records without differential privacy is ``controlled``.
+    ``start`` has shape (states,), ``onward`` (states, states + endings). ``dwell`` is of stays that another state
+    follows, ``last`` of those with which follow-up ends for good. ``onset`` is the step of the first contact
+    plus 1, ``observed`` how long a patient is followed at most. Where states are ``announced``, entering one
+    is a contact; else the next contact finds it. ``tier`` says who may hold the model: what was learnt from records
+    without differential privacy is ``controlled``.
     """
 
     domain: Domain
@@ -100,9 +105,11 @@ class SemiMarkov:
     start: Floats
     onward: Floats
     dwell: Durations
+    last: Durations
     gap: Durations
     onset: Durations
     observed: Durations
+    announced: bool
     emission: Emission
     scales: tuple[Scale, ...]
     static_scales: tuple[Scale, ...]
@@ -131,6 +138,7 @@ class SemiMarkov:
             ]
         )
         onward = _rows(np.hstack([counts.transitions * (1 - np.eye(size)), counts.endings]))
+        dwell = Durations(counts.edges, _rows(counts.dwells))
         alone = Durations.unlimited(1, domain.horizon)
         at_once = np.zeros_like(alone.shares)
         at_once[0, 0] = 1
@@ -139,10 +147,12 @@ class SemiMarkov:
             counts.states,
             _rows(counts.starts[None])[0],
             onward,
-            Durations(counts.edges, _rows(counts.dwells)),
+            dwell,
+            dwell,
             Durations.unlimited(size, domain.horizon),
             Durations(alone.edges, at_once),
             alone,
+            True,
             Emission.flat(shares, len(domain.statics)),
             tuple(Scale.learnt(value_edges(item.variable), np.zeros(0)) for item in domain.items),
             tuple(Scale.learnt(value_edges(one), np.zeros(0)) for one in domain.statics),
@@ -230,23 +240,27 @@ class _Walk:
         """Draw how long the patients stay in the state that they enter, and where they go then."""
         state = self.state[who]
         self.stays.append((who, state, self.now[who]))
-        self.until[who] = self.now[who] + self.model.dwell.draw(state, self.chance(who, step, "dwell"))
         below = self.model._below[1][state]
         target = (self.chance(who, step, "onward")[:, None] >= below).sum(axis=1)
         self.target[who] = np.minimum(target, below.shape[1] - 1)
+        uniform = self.chance(who, step, "dwell")
+        for_good = self.target[who] >= len(self.model.states)
+        stays = np.where(for_good, self.model.last.draw(state, uniform), self.model.dwell.draw(state, uniform))
+        self.until[who] = self.now[who] + stays
 
     def _record(self, who: Any, step: int) -> None:
         """Draw what is recorded at a contact, item by item."""
-        emission, state = self.model.emission, self.state[who]
-        ease = np.column_stack(
-            [
-                emission.measured[state, item] / self.chance(who, step, "measured", name)
-                for item, name in enumerate(self.model.domain.names)
-            ]
-        )
+        chance, state = self.model.emission.measured, self.state[who]
+        recent = 2 * recency(*self.memory.since(who, self.now[who]))
+        ease = np.empty(recent.shape)
+        before = np.zeros(len(who), np.bool_)
+        for item, name in enumerate(self.model.domain.names):
+            likely = chance[recent[:, item] + before, state, item]
+            ease[:, item] = likely / self.chance(who, step, "measured", name)
+            before = ease[:, item] > 1
         # A contact at which nothing would be recorded: what came nearest is.
         ease[np.arange(len(who)), ease.argmax(axis=1)] += ease.max(axis=1) > 0
-        self.memory.forget_minute(who)
+        self.memory.begin_contact(who, self.now[who], ease > 1)
         for item in range(len(self.model.domain.items)):
             mine = who[ease[:, item] > 1]
             if mine.size:
@@ -263,16 +277,18 @@ class _Walk:
         spread = np.where(new, emission.first_spread[state, item], emission.spread[state, item])
         uniform = self.chance(who, step, "value", self.model.domain.names[item])
         score = normal_above(level, spread, uniform, self.memory.floor(item, who))
-        return self.memory.note(item, who, score)
+        carried = self.chance(who, step, "carried", self.model.domain.names[item]) < emission.carried[state, item]
+        return self.memory.note(item, who, np.where(carried & ~new, before, score), carried & ~new)
 
     def _go_on(self, who: Any, step: int) -> tuple[Any, Any]:
         """Return who has another contact, and which of them enter another state with it."""
         gap = self.model.gap.draw(self.state[who], self.chance(who, step, "gap"))
-        following = self.now[who] + gap
-        leaving = following >= self.until[who]
-        following = np.where(leaving, self.until[who], following)
+        following, until = self.now[who] + gap, self.until[who]
+        leaving = following >= until
+        final = self.target[who] >= len(self.model.states)
+        following = np.where(leaving & (final | self.model.announced), until, following)
         seen = following < self.limit[who]
-        ended = seen & leaving & (self.target[who] >= len(self.model.states))
+        ended = seen & leaving & final
         gone = who[ended]
         self.followed[gone] = following[ended]
         self.left_by[gone] = self.target[gone] - len(self.model.states)
