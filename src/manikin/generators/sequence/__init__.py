@@ -6,8 +6,10 @@ room that reads records can make, or aggregated counts. Leaves: a fitted sampler
 
 from manikin.generators.sequence.domain import STUDY, Domain, Histories, Item, one_state, snapped, timeline_of
 from manikin.generators.sequence.learning import Learning, learn_semi_markov
+from manikin.generators.sequence.recurrent import Recurrent
 from manikin.generators.sequence.scale import grid, time_edges, value_edges
 from manikin.generators.sequence.semi_markov import SemiMarkov, StateCounts, items_of_states
+from manikin.generators.sequence.training import Training, train_recurrent
 
 __all__ = [
     "STUDY",
@@ -15,8 +17,10 @@ __all__ = [
     "Histories",
     "Item",
     "Learning",
+    "Recurrent",
     "SemiMarkov",
     "StateCounts",
+    "Training",
     "grid",
     "items_of_states",
     "learn_semi_markov",
@@ -24,5 +28,6 @@ __all__ = [
     "snapped",
     "time_edges",
     "timeline_of",
+    "train_recurrent",
     "value_edges",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from manikin.generators.sequence.domain import Domain, Histories, Truths
 from manikin.generators.sequence.scale import Scale, value_edges
-from manikin.streams import Floats, Seed, Stream
+from manikin.streams import Floats, Seed
 
 # How values spread over their bin of a scale is no privacy noise: it may be repeated.
 _SPREAD = Seed(20_260_301)
@@ -43,24 +43,32 @@ def static_scores(domain: Domain, histories: Histories, scales: tuple[Scale, ...
     return np.column_stack(
         [np.zeros((histories.size, 0))]
         + [
-            _scored(scale, np.asarray(histories.statics[one.name], np.float64), _SPREAD.stream("static", one.name))
+            _scored(
+                scale,
+                np.asarray(histories.statics[one.name], np.float64),
+                _SPREAD.stream("static", one.name).uniform(0, histories.size),
+            )
             for one, scale in zip(domain.statics, scales, strict=True)
         ]
     )
 
 
 def event_scores(domain: Domain, histories: Histories, scales: tuple[Scale, ...]) -> Floats:
-    """Return the normal score of each event's value; NaN where it has none."""
+    """Return the normal score of each event's value; NaN where it has none.
+
+    A person has one place within all bins of an item, so that a value that stays has a score that stays.
+    """
     events = histories.timeline.events
     scores = np.full(len(events.entry), np.nan)
     for place, item in enumerate(domain.items):
         mine = events.entry == place
-        scores[mine] = _scored(scales[place], events.value[mine], _SPREAD.stream("event", item.variable.name))
+        within = _SPREAD.stream("event", item.variable.name).uniform(0, histories.size)
+        scores[mine] = _scored(scales[place], events.value[mine], within[events.patient[mine]])
     return scores
 
 
-def _scored(scale: Scale, values: Floats, stream: Stream) -> Floats:
-    scores = scale.scores(np.nan_to_num(values), stream.uniform(0, len(values)))
+def _scored(scale: Scale, values: Floats, within: Floats) -> Floats:
+    scores = scale.scores(np.nan_to_num(values), within)
     return np.where(np.isnan(values), np.nan, scores)
 
 

@@ -76,7 +76,7 @@ def learn_semi_markov(domain: Domain, histories: Histories, learning: Learning =
     some = np.argsort(learning.seed.stream("people").uniform(0, histories.size), kind="stable")[: learning.people]
     taken = histories.taken(np.sort(some))
     lesson = _lesson(domain, contacts_of(domain, taken, scales), taken, static_scores(domain, taken, fixed))
-    onset, observed = _frame(domain, histories)
+    onset, observed = frame_of(domain, histories)
     model = SemiMarkov(
         domain,
         tuple(f"state {number + 1}" for number in range(learning.states)),
@@ -125,7 +125,7 @@ def _lesson(domain: Domain, contacts: Contacts, histories: Histories, static: Fl
     return _Lesson(contacts, Course(contacts.step[place], count, left, ending), place, static[people])
 
 
-def _frame(domain: Domain, histories: Histories) -> tuple[Durations, Durations]:
+def frame_of(domain: Domain, histories: Histories) -> tuple[Durations, Durations]:
     """Return when the first contact comes, plus 1, and how long people are followed where nothing ends it before."""
     events, line = histories.timeline.events, histories.timeline
     _, first = np.unique(events.patient, return_index=True)
