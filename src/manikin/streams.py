@@ -10,7 +10,8 @@ Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC11), doi:1
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,9 @@ _MANTISSA_SHIFT = np.uint64(11)
 _UNIT = 2.0**-53
 # The open interval: an inverse CDF at 0 would be minus infinity.
 _SMALLEST = 2.0**-54
+
+_WORD = 2**64 - 1
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,7 @@ class Stream:
         generator = np.random.Philox(key=self.key)
         generator.advance(place // _WORDS_PER_COUNTER)
         raw = generator.random_raw(count + skipped)[skipped:]
-        raw >>= _MANTISSA_SHIFT
-        draws = raw.astype(np.float64)
-        draws *= _UNIT
-        return np.maximum(draws, _SMALLEST, out=draws)
+        return _unit_interval(raw)
 
     def uniform_at(self, ordinals: Ordinals, attempt: int = 0) -> Floats:
         """Return the draws of scattered patients; ``ordinals`` must be ascending."""
@@ -67,6 +68,65 @@ class Stream:
         first, last = int(ordinals[0]), int(ordinals[-1])
         draws = self.uniform(first, last - first + 1, attempt)
         return draws if draws.size == ordinals.size else draws[ordinals - first]
+
+    def scattered(self, ordinals: Ordinals, occurrences: Any, attempts: Any = 0) -> Floats:
+        """Return draws in (0, 1) of scattered patients, each time and again: an address of three numbers.
+
+        What happens to patients in the course of time happens to each at another time and another number of times; a
+        counter that is hashed finds any of these draws by itself. The rows are apart from those of ``uniform``.
+
+        Args:
+            ordinals: Whose draws.
+            occurrences: For the how-manieth time, one for all or one for each.
+            attempts: Of which candidate.
+        """
+        return _unit_interval(self._again(self._of_patients(ordinals), occurrences, attempts))
+
+    def _of_patients(self, ordinals: Ordinals) -> npt.NDArray[np.uint64]:
+        return _mixed(ordinals.astype(np.uint64) * _GOLDEN + np.uint64(self.key & _WORD))
+
+    def _again(self, patients: npt.NDArray[np.uint64], occurrences: Any, attempts: Any) -> npt.NDArray[np.uint64]:
+        # Arrays even of single numbers, since those wrap around without a warning.
+        counter = np.atleast_1d(np.asarray(attempts)).astype(np.uint64) << np.uint64(32)
+        counter = (counter | np.asarray(occurrences).astype(np.uint64)) * _GOLDEN + np.uint64(self.key >> 64)
+        return _mixed(patients ^ counter)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The draws of the patients at hand, by name; of all of them once, or of some of them time and again.
+
+    ``attempts`` says which candidate each patient is, one number for all or one for each; ``keep`` remembers draws for
+    whoever asks for the same ones often.
+    """
+
+    seed: Seed
+    ordinals: Ordinals
+    attempts: int | Ordinals = 0
+    keep: bool = False
+    _kept: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
+    _patients: dict[str, npt.NDArray[np.uint64]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __call__(self, name: str) -> Floats:
+        """Return the draws of all patients; of candidates of several attempts those of the first."""
+        if name in self._kept:
+            return self._kept[name]
+        found = self.seed.stream(name).uniform_at(self.ordinals, self.attempts if isinstance(self.attempts, int) else 0)
+        if self.keep:
+            self._kept[name] = found
+        return found
+
+    def whole(self, name: str) -> Floats:
+        """Return the draws of all patients that no attempt changes."""
+        return self.seed.stream(name).uniform_at(self.ordinals)
+
+    def at(self, name: str, rows: Any, occurrences: Any) -> Floats:
+        """Return the draws of the patients in some rows, for the how-manieth time; see ``Stream.scattered``."""
+        stream = self.seed.stream("again", name)
+        if name not in self._patients:
+            self._patients[name] = stream._of_patients(self.ordinals)
+        attempts = self.attempts if isinstance(self.attempts, int) else self.attempts[rows]
+        return _unit_interval(stream._again(self._patients[name][rows], occurrences, attempts))
 
 
 @dataclass(frozen=True)
@@ -86,12 +146,27 @@ class Seed:
 
     def permuted(self, ordinals: Ordinals) -> npt.NDArray[np.uint64]:
         """Return 64-bit identifiers of patients: a bijection of the ordinals, so that no two are equal."""
-        # The finaliser of SplitMix64 (Steele et al., OOPSLA 2014, doi:10.1145/2660193.2660195) is invertible.
-        mixed = ordinals.astype(np.uint64) ^ np.uint64(self._digest("identifier") & (2**64 - 1))
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-        return mixed ^ (mixed >> np.uint64(31))
+        return _mixed(ordinals.astype(np.uint64) ^ np.uint64(self._digest("identifier") & _WORD))
 
     def _digest(self, *name: str) -> int:
         address = "".join(f"{len(part)}:{part}" for part in (str(self.value), *name))
         return int.from_bytes(hashlib.blake2b(address.encode(), digest_size=16).digest(), "little")
+
+
+def _mixed(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return words whose bits all depend on all of theirs; a bijection, computed in place.
+
+    The finaliser of SplitMix64: Steele et al., OOPSLA 2014, doi:10.1145/2660193.2660195.
+    """
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        words ^= words >> np.uint64(shift)
+        words *= np.uint64(factor)
+    words ^= words >> np.uint64(31)
+    return words
+
+
+def _unit_interval(words: npt.NDArray[np.uint64]) -> Floats:
+    words >>= _MANTISSA_SHIFT
+    draws = words.astype(np.float64)
+    draws *= _UNIT
+    return np.maximum(draws, _SMALLEST, out=draws)

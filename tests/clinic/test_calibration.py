@@ -15,14 +15,14 @@ from manikin.clinic import ClinicalModel, calibrate, estimate, parse_model, real
 from manikin.clinic.calibration import N_PATIENTS, repairs
 from manikin.clinic.program import Program, nearest_correlation
 from manikin.errors import CalibrationError
-from manikin.streams import Seed
+from manikin.streams import Draws, Seed
 
 OTHERS = Seed(99)  # patients on whom nothing was calibrated
 
 
 def sampled(program: Program, *names: str, n: int = 60_000, seed: Seed = OTHERS) -> dict[str, Any]:
     wanted = names or tuple(program.model.variables)
-    return program.sample(program.needed_for(wanted), lambda name: seed.stream(name).uniform(0, n))
+    return program.sample(program.needed_for(wanted), Draws(seed, np.arange(n)))
 
 
 def with_targets(targets: str, calibrations: str, text: str = TEXT) -> ClinicalModel:

@@ -16,7 +16,7 @@ from small_model import TEXT, edited
 from manikin.clinic import ClinicalModel, Program, compile_model, parse_model
 from manikin.clinic.tables import Axis, Breakdown
 from manikin.codebook import Range
-from manikin.streams import Floats, Seed
+from manikin.streams import Draws, Floats, Seed
 
 N = 3000
 SEED = Seed(7)
@@ -26,7 +26,7 @@ def sampled(
     model: ClinicalModel | Program, clamps: Mapping[str, Range] | None = None, n: int = N, seed: Seed = SEED
 ) -> dict[str, Any]:
     program = compile_model(model) if isinstance(model, ClinicalModel) else model
-    return program.sample(program.order, lambda name: seed.stream(name).uniform(0, n), clamps=clamps)
+    return program.sample(program.order, Draws(seed, np.arange(n)), clamps=clamps)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -107,7 +107,7 @@ def test_what_is_needed_for_a_variable_is_it_and_its_ancestors() -> None:
 
 def test_a_part_is_computed_as_in_the_whole() -> None:
     program = compile_model(MODEL)
-    part = program.sample(program.needed_for(["map"]), lambda name: SEED.stream(name).uniform(0, N))
+    part = program.sample(program.needed_for(["map"]), Draws(SEED, np.arange(N)))
     assert all(same(part[name], BEFORE[name]) for name in ("map", "sbp", "dbp"))
     assert "weight" not in part
 
@@ -115,7 +115,7 @@ def test_a_part_is_computed_as_in_the_whole() -> None:
 def test_known_columns_are_neither_computed_again_nor_changed() -> None:
     program = compile_model(MODEL)
     known = {"age": np.full(N, 77.0)}
-    columns = program.sample(program.order, lambda name: SEED.stream(name).uniform(0, N), known)
+    columns = program.sample(program.order, Draws(SEED, np.arange(N)), known)
     assert columns["age"] is known["age"]
     assert not same(columns["sbp"], BEFORE["sbp"])
     assert same(columns["weight"], BEFORE["weight"])
@@ -123,10 +123,7 @@ def test_known_columns_are_neither_computed_again_nor_changed() -> None:
 
 def test_shards_put_together_are_the_whole() -> None:
     program = compile_model(MODEL)
-    parts = [
-        program.sample(program.order, lambda name, first=first: SEED.stream(name).uniform(first, 1000))
-        for first in (0, 1000, 2000)
-    ]
+    parts = [program.sample(program.order, Draws(SEED, np.arange(first, first + 1000))) for first in (0, 1000, 2000)]
     for name in MODEL.variables:
         assert same(np.concatenate([part[name] for part in parts]), BEFORE[name])
 

@@ -11,6 +11,7 @@ from manikin.appraisal.check import Subject
 from manikin.appraisal.finding import Finding, Measure
 from manikin.clinic import Derived, ModelVariable
 from manikin.cohort import Cohort
+from manikin.streams import Draws, Seed
 
 # A recomputed value may differ from the written one by the last bit of its snapping, and by nothing more.
 _LAST_BIT = 1e-9
@@ -93,7 +94,7 @@ def _recomputed(subject: Subject, variable: ModelVariable, scope: dict[str, Any]
     if not _recomputable(subject, variable):
         return Counter()
     known = {name: column for name, column in scope.items() if name != variable.name}
-    again = subject.program.sample([variable.name], _no_chance, known)[variable.name]
+    again = subject.program.sample([variable.name], _NO_CHANCE, known)[variable.name]
     written = scope[variable.name]
     if written.dtype.kind != "f":
         return Counter({_derived_rule(variable): int((again != written).sum())})
@@ -101,10 +102,6 @@ def _recomputed(subject: Subject, variable: ModelVariable, scope: dict[str, Any]
         np.isnan(again) & np.isnan(written)
     )
     return Counter({_derived_rule(variable): int((~same).sum())})
-
-
-def _no_chance(name: str) -> Any:
-    raise AssertionError(f"'{name}' is derived and draws nothing.")
 
 
 def _kept_constraints(subject: Subject) -> list[Any]:
@@ -117,6 +114,9 @@ def _constraints(subject: Subject, scope: dict[str, Any]) -> Counter[str]:
         {one.text: int((~np.asarray(one.expression.compute(scope))).sum()) for one in _kept_constraints(subject)}
     )
 
+
+# What is derived draws nothing.
+_NO_CHANCE = Draws(Seed(0), np.empty(0, np.int64))
 
 _AGE_RULE = "Age in completed years agrees with the dates of birth and index"
 

@@ -59,7 +59,7 @@ def new(options: Namespace) -> int:
 
 def check(options: Namespace) -> int:
     """Tell every mistake in a study or a model."""
-    from manikin.clinic import read_model
+    from manikin.clinic import find_model
     from manikin.study import is_study, read_study
 
     path = Path(options.file)
@@ -67,7 +67,7 @@ def check(options: Namespace) -> int:
         study, model = read_study(path)
         print(f"{path}: a study of {study.patients:,} patients of {model.name} {model.version}. No mistakes.")
     else:
-        model = read_model(path)
+        model = find_model(options.file)
         print(f"{path}: {_summary(model)}. No mistakes.")
     return 0
 

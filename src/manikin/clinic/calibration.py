@@ -16,11 +16,12 @@ import numpy as np
 
 from manikin.clinic.estimates import correlation, estimate
 from manikin.clinic.expressions import Columns
-from manikin.clinic.model import Calibration, ClinicalModel, Dependence, Published, Target
+from manikin.clinic.model import Calibration, ClinicalModel, Dependence, Published, Target, is_question
+from manikin.clinic.pathway import PATHWAY
 from manikin.clinic.program import LATENT_STEP, Program, compile_model, nearest_correlation
 from manikin.codebook import snap
 from manikin.errors import CalibrationError
-from manikin.streams import Floats, Seed
+from manikin.streams import Draws, Floats, Seed
 
 N_PATIENTS = 60_000
 SEED = Seed(20_230_701)
@@ -90,13 +91,8 @@ class _Solver:
         self.model = model
         self.parameters = {name: one.value for name, one in model.parameters.items()}
         self.latent = {group.name: nearest_correlation(group.asked()) for group in model.dependences}
-        self.draws: dict[str, Floats] = {}
+        self.draws = Draws(SEED, np.arange(N_PATIENTS), keep=True)
         self.columns: dict[str, Any] = {}
-
-    def uniforms(self, name: str) -> Floats:
-        if name not in self.draws:
-            self.draws[name] = SEED.stream(name).uniform(0, N_PATIENTS)
-        return self.draws[name]
 
     def program(self, parameters: Mapping[str, float] | None = None) -> Program:
         return compile_model(self.model, parameters or self.parameters, self.latent)
@@ -188,14 +184,14 @@ class _Solver:
         columns_now = self.sampled(wanted)
         moving = self.affected(frozenset(calibration.free))
         needed = [name for name in self.program().needed_for(wanted) if name in moving]
-        still = {name: column for name, column in self.columns.items() if _base(name) not in moving}
+        still = {name: column for name, column in self.columns.items() if self.base(name) not in moving}
         start = np.array([self.parameters[name] for name in calibration.free])
 
         def residuals(values: Floats) -> Floats:
             columns = columns_now
             if not np.array_equal(values, start):
                 free = dict(zip(calibration.free, values.tolist(), strict=True))
-                columns = self.program({**self.parameters, **free}).sample(needed, self.uniforms, still)
+                columns = self.program({**self.parameters, **free}).sample(needed, self.draws, still)
             return np.array([gap for target in targets for gap in gaps(target, columns)])
 
         return residuals
@@ -205,20 +201,32 @@ class _Solver:
         moving: set[str] = set()
         program = self.program()
         for name in program.order:
-            if (self.model.variables[name].reads | program.parents[name]) & (changed | moving):
+            if (self.reads(name) | program.parents[name]) & (changed | moving):
                 moving.add(name)
         return moving
+
+    def reads(self, name: str) -> frozenset[str]:
+        """Return what a variable, or the pathway, reads: parameters too."""
+        if name == PATHWAY:
+            assert self.model.pathway is not None
+            return self.model.pathway.reads
+        return self.model.variables[name].reads
 
     def sampled(self, names: list[str]) -> dict[str, Any]:
         """Return columns under the parameters so far; what was computed once is kept until it changes."""
         program = self.program()
-        columns = program.sample(program.needed_for(names), self.uniforms, self.columns)
+        columns = program.sample(program.needed_for(names), self.draws, self.columns)
         self.columns = {name: column for name, column in columns.items() if name not in program.parameters}
         return columns
 
     def forget(self, names: set[str]) -> None:
         """Drop columns that are no longer what the parameters say."""
-        self.columns = {name: column for name, column in self.columns.items() if _base(name) not in names}
+        self.columns = {name: column for name, column in self.columns.items() if self.base(name) not in names}
+
+    @staticmethod
+    def base(column: str) -> str:
+        """Return what a column belongs to: a variable, to which its innovation and tables do too, or the pathway."""
+        return PATHWAY if is_question(column) else column.partition(".")[0].removesuffix("~")
 
     # --- outcome --------------------------------------------------------------------------------------------------
 
@@ -251,11 +259,6 @@ def _secant(slope: Floats, rise: Floats, run: Floats) -> Floats:
     """Return by how much a cohort's correlation follows that of the normal scores, where the last step tells it."""
     told = np.abs(run) > 10 * LATENT_STEP
     return np.where(told, np.clip(np.divide(rise, run, out=np.ones_like(run), where=told), 0.3, 1.5), slope)
-
-
-def _base(column: str) -> str:
-    """Return the variable to which a column belongs: itself, its innovation or one of its tables."""
-    return column.partition(".")[0].removesuffix("~")
 
 
 def repairs(model: ClinicalModel) -> dict[str, float]:

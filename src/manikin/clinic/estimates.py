@@ -87,8 +87,22 @@ def _statistic(target: Target, values: list[Floats], weights: Floats) -> Estimat
         return Estimate(sd, sd / np.sqrt(2 * max(n - 1, 1)), n)
     if target.statistic is Statistic.QUANTILE:
         return _quantile(values[0], weights, target.quantile, n)
+    if target.statistic is Statistic.RATIO:
+        return _ratio(values[0], values[1], weights, n)
     found = correlation(values[0], values[1], weights)
     return Estimate(found, (1 - found**2) / np.sqrt(max(n - 1, 1)), n)
+
+
+def _ratio(one: Floats, other: Floats, weights: Floats, n: float) -> Estimate:
+    """Return the ratio of two sums; its standard error is the linearised one (Cochran, Sampling Techniques, 1977)."""
+    below = float((weights * other).sum())
+    if below <= 0:
+        return NOTHING
+    ratio = float((weights * one).sum()) / below
+    residual = one - ratio * other
+    mean_below = below / float(weights.sum())
+    spread = np.sqrt(float((weights * residual * residual).sum() / weights.sum()))
+    return Estimate(ratio, spread / mean_below / np.sqrt(n), n)
 
 
 def correlation(one: Floats, other: Floats, weights: Floats) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from manikin.clinic.grammar import ExpressionError, Tree, parse
+from manikin.clinic.grammar import DURATIONS, ExpressionError, Tree, parse
 from manikin.codebook import FORMULAS, Formula, Kind, Variable, factor
 from manikin.codebook.units import same_dimension
 from manikin.errors import UnitError, closest
@@ -37,6 +37,8 @@ class Type:
 
 NUMBER = Type("number")
 CONDITION = Type("condition")
+DURATION = Type("number", "min")
+"""A stretch of time, in minutes."""
 
 
 def type_of(meaning: Variable) -> Type:
@@ -56,6 +58,11 @@ class Expression:
     compute: Compute
     constant: float | None = None
 
+    @property
+    def timed(self) -> bool:
+        """Whether it gives a stretch of time."""
+        return self.type == DURATION
+
     def scaled(self, by: float) -> Expression:
         """Return the expression multiplied by a conversion factor."""
         if by == 1:
@@ -63,10 +70,29 @@ class Expression:
         compute = self.compute
         return Expression(self.text, self.type, self.reads, lambda columns: compute(columns) * by)
 
+    def timed_in(self, unit: str) -> Expression:
+        """Return a stretch of time in a unit of time; anything else stays as it is."""
+        if not self.timed or unit not in DURATIONS:
+            return self
+        by = 1 / DURATIONS[unit]
+        value = None if self.constant is None else self.constant * by
+        return Expression(self.text, Type("number", unit), self.reads, self.scaled(by).compute, value)
+
 
 def constant(value: float) -> Expression:
     """Return a literal number as an expression."""
     return Expression(f"{value:g}", NUMBER, frozenset(), lambda _: value, value)
+
+
+@dataclass(frozen=True)
+class Accessor:
+    """A question about a patient's course so far, such as ``result(hba1c)``: what it may be asked of, and what it gives.
+
+    A second name narrows it down, if it is one of ``within``. The answer is a column named like the question.
+    """
+
+    gives: Mapping[str, Type]
+    within: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -77,6 +103,7 @@ class Scope:
     # Names that are local to a variable, and the column under which each is kept.
     aliases: Mapping[str, str] = field(default_factory=dict)
     functions: Mapping[str, Formula] = field(default_factory=lambda: FORMULAS)
+    accessors: Mapping[str, Accessor] = field(default_factory=dict)
 
     def bind(self, text: str) -> Expression:
         """Return ``text`` as a checked expression.
@@ -117,7 +144,13 @@ _MATHS: dict[str, tuple[int, Callable[..., Any]]] = {
     "floor": (1, np.floor),
     "min": (2, np.minimum),
     "max": (2, np.maximum),
+    "approach": (2, lambda elapsed, half_life: np.nan_to_num(1 - np.exp2(-np.maximum(elapsed, 0) / half_life))),
+    "decay": (2, lambda elapsed, half_life: np.nan_to_num(np.exp2(-np.maximum(elapsed, 0) / half_life))),
+    "cyclic": (3, lambda value, period, peak: np.cos(2 * np.pi * (value - peak) / period)),
 }
+_KEEPING_UNIT = ("abs", "floor", "min", "max")
+_ONE_UNIT = ("min", "max", "approach", "decay", "cyclic")
+_PLAIN_TIMES = {"years": "a", "days": "d", "hours": "h", "minutes": "min"}
 
 
 class _Binder:
@@ -129,6 +162,9 @@ class _Binder:
     def bind(self, tree: Tree) -> Expression:
         if tree.kind == "number":
             return self.literal(tree)
+        if tree.kind == "duration":
+            minutes = float(tree.text.removesuffix("%")) * DURATIONS[tree.names[0]]
+            return Expression("", DURATION, frozenset(), lambda _: minutes, minutes)
         if tree.kind == "name":
             return self.name(tree)
         if tree.kind == "call":
@@ -182,6 +218,8 @@ class _Binder:
             compute, inner = operands[0].compute, operands[0]
             value = None if inner.constant is None else -inner.constant
             return Expression("", Type("number", inner.type.unit), reads, lambda columns: -compute(columns), value)
+        if tree.text in "+-":
+            operands = self.in_one_unit(operands)
         unit = self.unit(tree, operands)
         left, right, apply = operands[0].compute, operands[1].compute, _ARITHMETIC[tree.text]
         value = None
@@ -203,9 +241,21 @@ class _Binder:
             power = operands[1].constant
             repeats = left is not None and power is not None and power == int(power) and 1 <= power <= 4
             return self._short(".".join([f"({left})"] * int(power))) if repeats and power else None
-        if left is None or right is None:
+        if tree.text == "/" and left == right:
             return None
+        if left is None or right is None:
+            # So many times a stretch of time is one, too.
+            return "min" if left == "min" or (right == "min" and tree.text == "*") else None
         return self._short(f"({left}){'.' if tree.text == '*' else '/'}({right})")
+
+    @staticmethod
+    def in_one_unit(operands: list[Expression]) -> list[Expression]:
+        """Return operands of which a stretch of time is in the unit of the time that stands beside it."""
+        units = {one.type.unit for one in operands} - {None, "min"}
+        other = next(iter(units), None)
+        if other is None or len(units) != 1:
+            return operands
+        return [one.timed_in(other) for one in operands]
 
     def same_unit(self, tree: Tree, left: str | None, right: str | None) -> None:
         if left is None or right is None or left == right:
@@ -244,7 +294,7 @@ class _Binder:
         left = self.bind(left_tree)
         if left.type.kind == "category":
             return self.level(tree, left, [right_tree], negate=tree.text == "!=")
-        left, right = self.number(left_tree), self.number(right_tree)
+        left, right = self.in_one_unit([self.number(left_tree), self.number(right_tree)])
         self.same_unit(tree, left.type.unit, right.type.unit)
         one, other, apply = left.compute, right.compute, _COMPARE[tree.text]
         return Expression("", CONDITION, left.reads | right.reads, lambda columns: apply(one(columns), other(columns)))
@@ -324,8 +374,15 @@ class _Binder:
         return Expression("", CONDITION, reads, compute)
 
     def call(self, tree: Tree) -> Expression:
+        if tree.text in self.scope.accessors:
+            return self.access(tree, self.scope.accessors[tree.text])
         if tree.text == "if":
             return self.choose(tree)
+        if tree.text in _PLAIN_TIMES:
+            self.count(tree, 1)
+            bound = self.converted(tree, self.number(tree.children[0]), "min", f"{tree.text}()")
+            scale = 1 / DURATIONS[_PLAIN_TIMES[tree.text]]
+            return Expression("", NUMBER, bound.reads, bound.scaled(scale).compute)
         if tree.text in _MATHS:
             return self.maths(tree)
         formula = self.scope.functions.get(tree.text)
@@ -333,18 +390,38 @@ class _Binder:
             raise ExpressionError(
                 tree.offset,
                 f"There is no function '{tree.text}'.",
-                closest(tree.text, [*_MATHS, "if", *self.scope.functions]),
+                closest(tree.text, [*_MATHS, *_PLAIN_TIMES, "if", *self.scope.accessors, *self.scope.functions]),
             )
         return self.formula(tree, formula)
+
+    def access(self, tree: Tree, accessor: Accessor) -> Expression:
+        """Return a question about a patient's course."""
+        most = 2 if accessor.within else 1
+        if not 1 <= len(tree.children) <= most or any(tree.names):
+            raise ExpressionError(
+                tree.offset,
+                f"{tree.text}() takes {'one or two names' if most == 2 else 'one name'}.",
+                "See docs/pathways.md.",
+            )
+        for child, known in zip(tree.children, (accessor.gives, accessor.within), strict=False):
+            if child.kind != "name" or child.text not in known:
+                raise ExpressionError(
+                    child.offset, f"{tree.text}() can't be asked of '{child.text}'.", closest(child.text, known)
+                )
+        about = ",".join(child.text for child in tree.children)
+        name, gives = f"{tree.text}({about})", accessor.gives[tree.children[0].text]
+        return Expression(name, gives, frozenset((name,)), lambda columns: columns[name])
 
     def maths(self, tree: Tree) -> Expression:
         wanted, function = _MATHS[tree.text]
         self.count(tree, wanted)
         arguments = [self.number(child) for child in tree.children]
         reads = frozenset().union(*(argument.reads for argument in arguments))
-        unit = arguments[0].type.unit if tree.text in ("abs", "floor", "min", "max") else None
-        if wanted == 2:
-            self.same_unit(tree, arguments[0].type.unit, arguments[1].type.unit)
+        if tree.text in _ONE_UNIT:
+            arguments = self.in_one_unit(arguments)
+            for other in arguments[1:]:
+                self.same_unit(tree, arguments[0].type.unit, other.type.unit)
+        unit = arguments[0].type.unit if tree.text in _KEEPING_UNIT else None
         computes = [argument.compute for argument in arguments]
         return Expression(
             "", Type("number", unit), reads, lambda columns: function(*(one(columns) for one in computes))
@@ -357,6 +434,7 @@ class _Binder:
             raise ExpressionError(
                 tree.offset, "Both answers of 'if' must be of one kind.", "Write two numbers or two conditions."
             )
+        yes, no = self.in_one_unit([yes, no])
         self.same_unit(tree, yes.type.unit, no.type.unit)
         gives = CONDITION if yes.type.kind == "condition" else Type("number", yes.type.unit or no.type.unit)
         a, b, c = test.compute, yes.compute, no.compute

@@ -64,6 +64,17 @@ _BINDING = {
     "^": 9,
 }
 _NOT, _MINUS = 4, 8
+
+# Units of time that may stand behind a number, in minutes. A year is the Julian one, as UCUM's "a".
+DURATIONS = {
+    "s": 1 / 60,
+    "min": 1.0,
+    "h": 60.0,
+    "d": 1440.0,
+    "wk": 10_080.0,
+    "mo": 43_830.0,
+    "a": 525_960.0,
+}
 _MAX_DEPTH, _MAX_TOKENS = 60, 300
 
 
@@ -116,7 +127,11 @@ class _Parser:
         token = self.next
         if text is not None and token.text != text:
             raise ExpressionError(
-                token.offset, f"Expected '{text}' before {self._named(token)}.", "Check the brackets."
+                token.offset,
+                f"Expected '{text}' before {self._named(token)}.",
+                "Check the brackets. Inside { } or [ ], a text with a comma stands in quotes."
+                if token.kind == "end"
+                else "Check the brackets.",
             )
         self.position += 1
         return token
@@ -152,6 +167,8 @@ class _Parser:
     def operand(self) -> Tree:
         token = self.take()
         if token.kind == "number":
+            if self.next.kind == "name" and self.next.text in DURATIONS:
+                return Tree("duration", token.text, token.offset, names=(self.take().text,))
             return Tree("number", token.text, token.offset)
         if token.text in ("-", "not"):
             inner = self.expression(_MINUS if token.text == "-" else _NOT)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
 from enum import StrEnum
 from functools import cached_property
 
@@ -15,10 +14,16 @@ import numpy as np
 from scipy import special
 
 from manikin.clinic.expressions import Expression
+from manikin.clinic.pathway import PATHWAY, Pathway
 from manikin.clinic.rules import Rule
 from manikin.clinic.tables import Breakdown, NumberTable
-from manikin.codebook import Basis, Citation, Grounds, Variable
+from manikin.codebook import Basis, Citation, Grounds, IndexDates, Variable
 from manikin.streams import Floats, Seed
+
+
+def is_question(name: str) -> bool:
+    """Return whether a name that an expression reads is answered by the finished pathway."""
+    return name.endswith(")") or name == "followed"
 
 
 class Role(StrEnum):
@@ -79,6 +84,11 @@ class ModelVariable:
         needed = self.rule.reads.union(*(table.reads for table in self.lets.values())) - own
         return needed | (self.among.reads if self.among else frozenset())
 
+    @property
+    def parents(self) -> frozenset[str]:
+        """What it reads, with the pathway as a whole in the place of questions about it."""
+        return frozenset(PATHWAY if is_question(name) else name for name in self.reads)
+
 
 @dataclass(frozen=True)
 class Correlation:
@@ -123,6 +133,7 @@ class Statistic(StrEnum):
     SD = "sd"
     QUANTILE = "quantile"
     CORRELATION = "correlation"
+    RATIO = "ratio"
 
 
 @dataclass(frozen=True)
@@ -228,7 +239,7 @@ class ClinicalModel:
     population: str
     not_for: tuple[str, ...]
     intent: Intent
-    index_dates: tuple[date, date]
+    index_dates: IndexDates
     sources: Mapping[str, Citation]
     parameters: Mapping[str, Parameter]
     variables: Mapping[str, ModelVariable]
@@ -238,6 +249,7 @@ class ClinicalModel:
     calibrations: tuple[Calibration, ...]
     claims: tuple[Claim, ...]
     text: str
+    pathway: Pathway | None = None
 
     @property
     def roots(self) -> frozenset[str]:
@@ -247,7 +259,7 @@ class ClinicalModel:
         return frozenset(
             name
             for name, one in self.variables.items()
-            if one.rule.drawn and not (one.reads & names) and name not in members
+            if one.rule.drawn and not (one.parents & {*names, PATHWAY}) and name not in members
         )
 
     def numbers_by_basis(self) -> dict[str, int]:

@@ -2,26 +2,28 @@
 
 Compile once, sample as often as needed. A member of a dependence group takes its position from the group's copula;
 every other drawn variable from its own uniform. Each value is snapped to its precision the moment it exists, and
-whatever follows reads the snapped value.
+whatever follows reads the snapped value. A pathway is one step among them: after all that it reads, and before all that
+is asked of it.
 """
 
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from scipy import special
 
+from manikin.clinic.course import follow
 from manikin.clinic.distributions import Position
-from manikin.clinic.model import ClinicalModel, Dependence, ModelVariable
+from manikin.clinic.expressions import type_of
+from manikin.clinic.model import ClinicalModel, Dependence, ModelVariable, is_question
+from manikin.clinic.pathway import PATHWAY
 from manikin.codebook import Kind, Range, snap
-from manikin.streams import Floats
-
-Uniforms = Callable[[str], Floats]
-"""Gives the uniform draws of the patients at hand, by the name of the draw."""
+from manikin.streams import Draws, Floats
 
 # Correlations among normal scores are snapped to this step, so that a lock says them in full.
 LATENT_STEP = 1e-4
@@ -59,7 +61,7 @@ def innovation(member: str) -> str:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled model. ``order`` holds the variables so that each comes after all it reads."""
+    """A compiled model. ``order`` holds the variables, and the pathway, so that each comes after all it reads."""
 
     model: ClinicalModel
     order: tuple[str, ...]
@@ -81,43 +83,75 @@ class Program:
     def sample(
         self,
         names: Iterable[str],
-        uniforms: Uniforms,
+        draws: Draws,
         known: Mapping[str, Any] | None = None,
         clamps: Mapping[str, Range] | None = None,
+        *,
+        record: bool = False,
     ) -> dict[str, Any]:
         """Compute variables over columns of patients.
 
         Args:
             names: What to compute, in order; see ``needed_for``.
-            uniforms: The draws of these patients.
+            draws: The draws of these patients.
             known: Columns that are there already; they are neither computed again nor changed.
             clamps: Ranges to which drawn variables are kept, levels by their code.
+            record: Whether the patients' course itself is wanted, and not only what variables ask of it.
 
         Returns:
             ``known`` and the new columns: float64 for numbers (NaN where there is none), bool for conditions, int8
-            codes for categories (-1 where there is none). The model's parameters are among them.
+            codes for categories (-1 where there is none). The model's parameters are among them, and the ``Course``
+            of the patients under ``PATHWAY``, where one was needed.
         """
         columns: dict[str, Any] = {**self.parameters, **(known or {})}
         for name in names:
-            if name not in columns:
-                self._compute(self.model.variables[name], uniforms, columns, (clamps or {}).get(name))
+            if name in columns:
+                continue
+            if name == PATHWAY:
+                self._follow(draws, columns, record=record)
+            else:
+                self._compute(self.model.variables[name], draws, columns, (clamps or {}).get(name))
         return columns
 
-    def _compute(
-        self, variable: ModelVariable, uniforms: Uniforms, columns: dict[str, Any], clamp: Range | None
-    ) -> None:
+    @cached_property
+    def beforehand(self) -> tuple[str, ...]:
+        """The variables that are known at the index, whatever happens later, in order."""
+        later = {PATHWAY}
+        for name in self.order:
+            if self.parents[name] & later:
+                later.add(name)
+        return tuple(name for name in self.order if name not in later)
+
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """The questions that variables ask of the finished pathway."""
+        everything = frozenset[str]().union(*(one.reads for one in self.model.variables.values()))
+        return frozenset(name for name in everything if is_question(name))
+
+    def _follow(self, draws: Draws, columns: dict[str, Any], *, record: bool) -> None:
+        pathway = self.model.pathway
+        assert pathway is not None
+        meanings = {name: self.model.variables[name].meaning for name in pathway.measured}
+        types = {name: type_of(meaning) for name, meaning in meanings.items()}
+        course = follow(
+            pathway, meanings, types, columns, draws, self.model.index_dates, self.asked - {"followed"}, record=record
+        )
+        columns[PATHWAY] = course
+        columns |= course.answers()
+
+    def _compute(self, variable: ModelVariable, draws: Draws, columns: dict[str, Any], clamp: Range | None) -> None:
         for local, table in variable.lets.items():
             columns[f"{variable.name}.{local}"] = table.compute(columns)
-        position = self._position(variable, uniforms, columns, clamp) if variable.rule.drawn else _NOWHERE
+        position = self._position(variable, draws, columns, clamp) if variable.rule.drawn else _NOWHERE
         values = variable.rule.values(position, columns)
         if clamp and variable.rule.drawn and variable.meaning.numeric:
             values = np.clip(values, clamp.low, clamp.high)  # far out in a tail, positions are too coarse for it
         columns[variable.name] = _finished(variable, values, columns)
 
     def _position(
-        self, variable: ModelVariable, uniforms: Uniforms, columns: dict[str, Any], clamp: Range | None
+        self, variable: ModelVariable, draws: Draws, columns: dict[str, Any], clamp: Range | None
     ) -> Position:
-        uniform = uniforms(variable.name)
+        uniform = draws(variable.name)
         span = variable.rule.span(columns, clamp.low, clamp.high) if clamp else None
         copula = self.copulas.get(variable.name)
         if copula is not None:
@@ -152,7 +186,10 @@ def compile_model(
         for group in model.dependences
         for member in group.members
     }
-    parents = {name: _parents(one, copulas.get(name)) & model.variables.keys() for name, one in model.variables.items()}
+    known = model.variables.keys() | {PATHWAY}
+    parents = {name: _parents(one, copulas.get(name)) & known for name, one in model.variables.items()}
+    if model.pathway is not None:
+        parents[PATHWAY] = model.pathway.reads & model.variables.keys()
     # Sorted first, so that the order depends on the model alone.
     order = tuple(graphlib.TopologicalSorter({name: sorted(parents[name]) for name in sorted(parents)}).static_order())
     values = {name: one.value for name, one in model.parameters.items()} | dict(parameters or {})
@@ -188,9 +225,9 @@ def _nearest(matrix: Floats, smallest: float = 1e-3) -> Floats:
 
 def _parents(variable: ModelVariable, copula: Copula | None) -> frozenset[str]:
     if copula is None:
-        return variable.reads
+        return variable.parents
     earlier = copula.group.members[: copula.group.members.index(variable.name)]
-    return variable.reads.union(earlier, (copula.group.by,) if copula.group.by else ())
+    return variable.parents.union(earlier, (copula.group.by,) if copula.group.by else ())
 
 
 def _finished(variable: ModelVariable, values: Any, columns: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 Enters: nothing but published knowledge. Leaves: the ``Variable`` that every other part reads instead of guessing.
 """
 
+from manikin.codebook.calendar import Days, IndexDates, Season, day_of_year
 from manikin.codebook.formulas import FORMULAS, Formula
 from manikin.codebook.units import check_unit, factor
 from manikin.codebook.variable import (
@@ -22,14 +23,18 @@ __all__ = [
     "FORMULAS",
     "Basis",
     "Citation",
+    "Days",
     "Disclosure",
     "Formula",
     "Grounds",
+    "IndexDates",
     "Kind",
     "Range",
     "ReferenceInterval",
+    "Season",
     "Variable",
     "check_unit",
+    "day_of_year",
     "factor",
     "in_sentence",
     "snap",

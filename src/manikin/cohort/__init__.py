@@ -4,24 +4,50 @@ Enters: columns of patients from a ``Sampler``. Leaves: a ``Cohort``, whose tabl
 """
 
 from manikin.cohort.cohort import Cohort, open_cohort, plain
-from manikin.cohort.layout import DEFECTS, TABLES, WEIGHT, Asked, Columns, Field, Layout, Sampler, observed, recorded
-from manikin.cohort.shards import SHARD_PATIENTS, Plan, write
+from manikin.cohort.index import code_of
+from manikin.cohort.layout import (
+    DEFECTS,
+    STATES,
+    TABLES,
+    TIMELINE,
+    WEIGHT,
+    Asked,
+    Columns,
+    Field,
+    Layout,
+    Sampler,
+    observed,
+    recorded,
+)
+from manikin.cohort.shards import SHARD_PATIENTS, Plan, shard_patients, write
+from manikin.cohort.timeline import ENDINGS, Encounters, Entry, Events, States, Timeline, Vocabulary
 
 __all__ = [
     "DEFECTS",
+    "ENDINGS",
     "SHARD_PATIENTS",
+    "STATES",
     "TABLES",
+    "TIMELINE",
     "WEIGHT",
     "Asked",
     "Cohort",
     "Columns",
+    "Encounters",
+    "Entry",
+    "Events",
     "Field",
     "Layout",
     "Plan",
     "Sampler",
+    "States",
+    "Timeline",
+    "Vocabulary",
+    "code_of",
     "observed",
     "open_cohort",
     "plain",
     "recorded",
+    "shard_patients",
     "write",
 ]

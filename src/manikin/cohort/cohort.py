@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manikin.codebook import Kind, Variable
-from manikin.cohort.layout import DEFECTS, TABLES, WEIGHT, Layout
+from manikin.cohort.layout import WEIGHT, Layout
 from manikin.errors import RequestError, closest
 from manikin.streams import Floats
 
@@ -27,7 +27,7 @@ class Cohort:
     parts: Mapping[str, tuple[Path | pa.Table, ...]]
 
     def table(self, name: str) -> pa.Table:
-        """Return a whole table: patients, encounters, events, analysis or truth; defects where there are any.
+        """Return a whole table: patients, encounters, events, analysis or truth; states and defects where there are any.
 
         ``.to_pandas()`` and ``polars.from_arrow()`` are one call away.
         """
@@ -98,7 +98,7 @@ def open_cohort(layout: Layout, patients: int, folders: Mapping[str, Path]) -> C
     return Cohort(
         layout,
         patients,
-        {name: tuple(sorted(folders[name].glob("part-*.parquet"))) for name in (*TABLES, DEFECTS) if name in folders},
+        {name: tuple(sorted(folders[name].glob("part-*.parquet"))) for name in layout.tables if name in folders},
     )
 
 

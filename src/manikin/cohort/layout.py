@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Protocol
 
-from manikin.codebook import Kind, Variable
+from manikin.codebook import IndexDates, Kind, Variable
+from manikin.cohort.timeline import Vocabulary
 from manikin.streams import Ordinals, Seed
 
 Columns = Mapping[str, Any]
@@ -15,6 +15,9 @@ Columns = Mapping[str, Any]
 
 WEIGHT = "sampling_weight"
 TABLES = ("patients", "encounters", "events", "analysis", "truth")
+# The table that cohorts have besides whose patients go through states, and the key of a shard's ``Timeline``.
+STATES = "states"
+TIMELINE = "~timeline"
 # The table that imperfect cohorts have besides, and the key under which a shard's columns say how many were struck.
 DEFECTS = "defects"
 TALLY = "~tally"
@@ -88,12 +91,23 @@ class Asked:
 
 @dataclass(frozen=True)
 class Layout:
-    """All fields of a cohort, the span of its index dates, whether its patients carry weights, and its defects."""
+    """All fields of a cohort, its index dates, whether its patients carry weights, its defects, and its timelines.
+
+    ``vocabulary`` is None where patients are seen at their index encounter only; ``writes_index`` says whether what is
+    in the data there is among the events.
+    """
 
     fields: tuple[Field, ...]
-    index_dates: tuple[date, date]
+    index_dates: IndexDates
     weighted: bool = False
     defects: tuple[Asked, ...] = ()
+    vocabulary: Vocabulary | None = None
+    writes_index: bool = True
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that a cohort of this shape has."""
+        return (*TABLES, *((STATES,) if self.vocabulary else ()), *((DEFECTS,) if self.defects else ()))
 
     def field(self, name: str) -> Field:
         """Return the field of a variable."""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from manikin.codebook import Kind, Variable
+from manikin.codebook import Days, Kind, Variable
 from manikin.cohort.defects.log import log_table
-from manikin.cohort.layout import DEFECTS, WEIGHT, Columns, Field, Layout, observed, recorded
+from manikin.cohort.index import on_record, recording
+from manikin.cohort.layout import DEFECTS, STATES, TIMELINE, WEIGHT, Columns, Field, Layout, observed
+from manikin.cohort.timeline import ENDINGS, Entry, Events, Timeline, Vocabulary, Whole
 from manikin.streams import Floats, Ordinals, Seed
-
-Days = npt.NDArray[np.datetime64]
 
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _PREFIX = np.frombuffer(b"syn-", np.uint8)
 _ENCOUNTER_PREFIX = np.frombuffer(b"enc-", np.uint8)
 _TIME = pa.timestamp("us", tz="UTC")
+_MICROSECONDS = 60_000_000  # a minute
+# A patient has fewer encounters than this many bits can count, and 2^40 patients are the most there are.
+_CONTACT_BITS = 20
 
 
 def assemble(
@@ -33,6 +37,7 @@ def assemble(
         "events": people.events,
         "analysis": people.analysis,
         "truth": people.truth,
+        STATES: people.states,
         DEFECTS: people.defects,
     }
     return {name: makers[name]() for name in tables}
@@ -44,10 +49,11 @@ class _People:
     def __init__(self, columns: Columns, layout: Layout, seed: Seed, ordinals: Ordinals) -> None:
         self.columns = columns
         self.layout = layout
+        self.seed = seed
+        self.ordinals = ordinals
         self.count = len(ordinals)
-        self.identifiers = seed.permuted(ordinals)
-        self.patient_id = _text_ids(_PREFIX, self.identifiers)
-        self.index_date = _index_dates(layout, seed.stream("index_date").uniform_at(ordinals))
+        self.patient_id = _text_ids(_PREFIX, seed.permuted(ordinals))
+        self.index_date = layout.index_dates.at(seed.stream("index_date").uniform_at(ordinals))
         self.birthday = seed.stream("birthday").uniform_at(ordinals)
 
     def analysis(self) -> pa.Table:
@@ -68,54 +74,58 @@ class _People:
         arrays = {"patient_id": self.patient_id}
         if "age" in self.layout.names:
             arrays["birth_date"] = pa.array(birth_dates(self.index_date, self.columns["age"], self.birthday))
-        return pa.table(
-            arrays
-            | {
-                field.variable.name: self._recorded(field)
-                for field in self.layout.fields
-                if field.static and field.data
-            }
-        )
+        arrays |= {
+            field.variable.name: self._recorded(field) for field in self.layout.fields if field.static and field.data
+        }
+        if self.layout.vocabulary is not None:
+            everyone = np.arange(self.count)
+            arrays["followed_until"] = self._times(everyone, self.timeline.followed)
+            arrays["left_by"] = _dictionary(self.timeline.left_by, ENDINGS)
+        return pa.table(arrays)
 
     def encounters(self) -> pa.Table:
-        """One row for each contact; so far the index encounter, to the day."""
-        start = pa.array(self.index_date.astype("M8[us]")).cast(_TIME)
-        kind = pa.DictionaryArray.from_arrays(pa.array(np.zeros(self.count, np.int8)), ["index"])
+        """One row for each contact."""
+        contacts = self.timeline.encounters
         return pa.table(
             {
-                "encounter_id": self._encounter_id(),
-                "patient_id": self.patient_id,
-                "kind": kind,
-                "start": start,
-                "end": start,
+                "encounter_id": self.encounter_id,
+                "patient_id": self._whose(contacts.patient),
+                "kind": _dictionary(contacts.kind, self.vocabulary.encounters),
+                "start": self._times(contacts.patient, contacts.start),
+                "end": self._times(contacts.patient, contacts.end),
             }
         )
 
     def events(self) -> pa.Table:
-        """One row for each recorded observation, condition and medication, by patient."""
-        fields = [field for field in self.layout.fields if field.event]
-        present = (
-            np.stack([self._present(field) for field in fields], axis=1)
-            if fields
-            else np.zeros((self.count, 0), np.bool_)
-        )
-        who, which = np.nonzero(present)
-        numbers = np.stack([self._numbers(field) for field in fields], axis=1) if fields else np.zeros((self.count, 0))
-        number = numbers[who, which]
-        texts, text_code = self._texts(fields, who, which)
-        kinds = ["observation", "condition", "medication"]
+        """One row for each thing on record, by patient and time."""
+        events, entries = self.timeline.events, self.vocabulary.entries
+        number, text = _told(events, entries)
+        encounter = events.encounter
         return pa.table(
             {
-                "patient_id": self.patient_id.take(pa.array(who)),
-                "encounter_id": self._encounter_id().take(pa.array(who)),
-                "time": pa.array(self.index_date[who].astype("M8[us]")).cast(_TIME),
-                "kind": _dictionary(
-                    np.array([kinds.index(str(field.event)) for field in fields], np.int8)[which], kinds
+                "patient_id": self._whose(events.patient),
+                "encounter_id": pa.DictionaryArray.from_arrays(
+                    pa.array(encounter, mask=encounter < 0 if (encounter < 0).any() else None), self.encounter_id
                 ),
-                "code": _dictionary(which.astype(np.int16), [_code(field.variable) for field in fields]),
-                "number": pa.array(number, mask=np.isnan(number)),
-                "text": _dictionary(text_code, [*texts, ""]),
-                "unit": _dictionary(which.astype(np.int16), [field.variable.unit for field in fields]),
+                "time": self._times(events.patient, events.time),
+                "recorded": self._times(events.patient, events.recorded),
+                "kind": _dictionary(events.entry, [entry.kind for entry in entries]),
+                "code": _dictionary(events.entry, [entry.code for entry in entries]),
+                "number": number,
+                "text": text,
+                "unit": _dictionary(events.entry, [entry.unit for entry in entries]),
+            }
+        )
+
+    def states(self) -> pa.Table:
+        """One row for each stay in a state of the pathway."""
+        stays = self.timeline.states
+        return pa.table(
+            {
+                "patient_id": self._whose(stays.patient),
+                "state": _dictionary(stays.state, self.vocabulary.states),
+                "entered": self._times(stays.patient, stays.entered),
+                "left": self._times(stays.patient, stays.left),
             }
         )
 
@@ -123,40 +133,46 @@ class _People:
         """One row for each value on record that was made another than the clean one."""
         return log_table(self.columns, self.layout, self.patient_id)
 
-    def _encounter_id(self) -> pa.Array:
-        return _text_ids(_ENCOUNTER_PREFIX, self.identifiers)
+    @cached_property
+    def _recording(self) -> tuple[Timeline, Vocabulary]:
+        return recording(self.columns, self.layout, self.columns.get(TIMELINE), self.count)
+
+    @property
+    def timeline(self) -> Timeline:
+        """What happened to the patients."""
+        return self._recording[0]
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What their timeline speaks of."""
+        return self._recording[1]
+
+    @cached_property
+    def encounter_id(self) -> pa.Array:
+        """The identifiers of the encounters: of the patient's number, and of the encounter's within it."""
+        patient = self.timeline.encounters.patient
+        nth = np.arange(len(patient)) - np.searchsorted(patient, patient)
+        return _text_ids(_ENCOUNTER_PREFIX, self.seed.permuted(self.ordinals[patient] << _CONTACT_BITS | nth))
+
+    @cached_property
+    def _midnight(self) -> npt.NDArray[np.int64]:
+        """The beginning of each patient's index date, in minutes since 1970."""
+        return self.index_date.astype("M8[m]").astype(np.int64)
+
+    def _whose(self, patient: Whole) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(pa.array(patient), self.patient_id)
+
+    def _times(self, patient: Whole, minutes: Whole) -> pa.Array:
+        times = self._midnight[patient] + minutes
+        times *= _MICROSECONDS
+        return pa.Array.from_buffers(_TIME, len(times), [None, pa.py_buffer(times)])
 
     def _clean(self, field: Field) -> pa.Array:
         return _array(field.variable, self.columns[field.variable.name])
 
     def _recorded(self, field: Field) -> pa.Array:
         hidden = ~np.asarray(self.columns[observed(field.variable.name)]) if field.hides else None
-        return _array(field.variable, self._on_record(field), hidden)
-
-    def _on_record(self, field: Field) -> Any:
-        name = field.variable.name
-        return np.asarray(self.columns[recorded(name) if field.defects else name])
-
-    def _present(self, field: Field) -> npt.NDArray[np.bool_]:
-        values = self._on_record(field)
-        absent = {Kind.CONDITION: 0, Kind.CATEGORY: -1}
-        kind = field.variable.kind
-        there = values != absent[kind] if kind in absent else ~np.isnan(values)
-        seen = np.asarray(self.columns[observed(field.variable.name)]) if field.hides else True
-        return np.asarray(there & seen, np.bool_)
-
-    def _numbers(self, field: Field) -> Floats:
-        return self._on_record(field) if field.variable.numeric else np.full(self.count, np.nan)
-
-    def _texts(self, fields: list[Field], who: Any, which: Any) -> tuple[list[str], npt.NDArray[np.int32]]:
-        texts: list[str] = []
-        codes = np.full(len(who), -1, np.int32)
-        for place, field in enumerate(fields):
-            if field.variable.kind is Kind.CATEGORY:
-                mine = which == place
-                codes[mine] = len(texts) + self._on_record(field)[who[mine]]
-                texts += field.variable.levels
-        return texts, codes
+        return _array(field.variable, on_record(self.columns, field), hidden)
 
 
 def birth_dates(index_date: Days, age_years: Floats, uniform: Floats) -> Days:
@@ -171,12 +187,6 @@ def birth_dates(index_date: Days, age_years: Floats, uniform: Floats) -> Days:
     day = last_birthday - month.astype("M8[D]")
     length = (born + np.timedelta64(1, "M")).astype("M8[D]") - born.astype("M8[D]")
     return np.asarray(born.astype("M8[D]") + np.minimum(day, length - np.timedelta64(1, "D")))
-
-
-def _index_dates(layout: Layout, uniform: Floats) -> Days:
-    first, last = (np.datetime64(day) for day in layout.index_dates)
-    days = int((last - first).astype(int)) + 1
-    return np.asarray(first + np.floor(uniform * days).astype("m8[D]"))
 
 
 def _array(variable: Variable, values: Any, hidden: Any = None) -> pa.Array:
@@ -194,7 +204,7 @@ def _array(variable: Variable, values: Any, hidden: Any = None) -> pa.Array:
     return pa.array(np.asarray(values, np.float64), mask=mask if mask.any() else None)
 
 
-def _dictionary(codes: Any, values: list[str]) -> pa.DictionaryArray:
+def _dictionary(codes: Any, values: Sequence[str]) -> pa.DictionaryArray:
     """Return text by its number; an empty text is no value.
 
     Each text stands in the dictionary once: where one stands twice, Arrow pads a Parquet file with stray memory.
@@ -204,12 +214,28 @@ def _dictionary(codes: Any, values: list[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(places, mask=places < 0), pa.array(distinct, pa.string()))
 
 
-def _code(variable: Variable) -> str:
-    """Return the code of the system that names an event, as ``system:code``."""
-    for system in ("loinc", "rxnorm", "snomed", "icd10"):
-        if system in variable.codes:
-            return f"{system}:{variable.codes[system]}"
-    raise KeyError(variable.name)
+def _told(events: Events, entries: tuple[Entry, ...]) -> tuple[pa.Array, pa.Array]:
+    """Return the numbers and texts of events. What an assay can't tell is its limit, and the text ``<``."""
+    values, entry = events.value, events.entry
+    worded = np.array([bool(one.texts) for one in entries], np.bool_)
+    limits = np.array([-np.inf if one.limit is None else one.limit for one in entries])
+    texts = [*dict.fromkeys(text for one in entries for text in one.texts), "<"]
+    numeric = ~np.isnan(values) if not worded.any() else ~(np.isnan(values) | worded[entry])
+    number = np.where(numeric, values, np.nan) if worded.any() else values
+    code = np.full(len(values), -1, np.int32)
+    if np.isfinite(limits).any():
+        below = numeric & (number < limits[entry])
+        number = np.where(below, limits[entry], number)
+        code[below] = len(texts) - 1
+    if worded.any():
+        widest = max(len(one.texts) for one in entries)
+        places = np.full((len(entries), widest), -1, np.int32)
+        for row, one in enumerate(entries):
+            places[row, : len(one.texts)] = [texts.index(text) for text in one.texts]
+        told = worded[entry] & (values >= 0)
+        code[told] = places[entry[told], values[told].astype(np.int64)]
+    text = pa.DictionaryArray.from_arrays(pa.array(code, mask=code < 0), pa.array(texts, pa.string()))
+    return pa.array(number, mask=~numeric), text
 
 
 def _text_ids(prefix: npt.NDArray[np.uint8], identifiers: npt.NDArray[np.uint64]) -> pa.Array:

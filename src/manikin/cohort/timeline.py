@@ -1,6 +1,7 @@
 """What happens to the patients of a shard over time: encounters, events and states, as parallel arrays.
 
 Times are whole minutes since midnight, UTC, of each patient's index date; ``patient`` is a patient's row in the shard.
+A model's pathway makes them, or a sampler that has learnt how things follow each other.
 """
 
 from __future__ import annotations

@@ -12,15 +12,19 @@ import numpy as np
 from manikin.clinic.expressions import Columns
 from manikin.clinic.library import travelled
 from manikin.clinic.model import ClinicalModel, Role
+from manikin.clinic.pathway import PATHWAY
 from manikin.clinic.program import Program, compile_model
-from manikin.cohort import WEIGHT, Field, Layout, observed
+from manikin.cohort import TIMELINE, WEIGHT, Field, Layout, observed
 from manikin.errors import RequestError
+from manikin.generators.recorded import timeline_of, vocabulary_of
 from manikin.generators.selection import Selection, select
-from manikin.streams import Floats, Ordinals, Seed
+from manikin.streams import Draws, Floats, Ordinals, Seed
 
 # A candidate of a round never shares an address with one of another round.
 _ATTEMPTS_PER_ROUND = 1 << 16
 _ROUNDS = 64
+# Which candidate a patient is, where candidates are chosen.
+_ATTEMPT = "~attempt"
 # Of whom fewer fit, the candidates of a round might not hold one for every patient: tried on a pilot.
 _RAREST = 1 / 4096
 _PILOT = 1 << 18
@@ -65,7 +69,16 @@ class KnowledgeSampler:
             for one in self.model.variables.values()
             if one.role is not Role.HELPER
         )
-        return Layout(fields, self.model.index_dates, bool(self.selection.strata))
+        pathway, weighted = self.model.pathway, bool(self.selection.strata)
+        if pathway is None:
+            return Layout(fields, self.model.index_dates, weighted)
+        return Layout(
+            fields,
+            self.model.index_dates,
+            weighted,
+            vocabulary=vocabulary_of(self.model, pathway),
+            writes_index=pathway.writes_index,
+        )
 
     def draw(self, ordinals: Ordinals) -> Columns:
         """Return the columns of the patients with these ordinals: accepted, and within every limit and constraint."""
@@ -73,6 +86,7 @@ class KnowledgeSampler:
         broken = np.flatnonzero(self._broken(drawn))
         for number in range(1, _ROUNDS):
             if not broken.size:
+                drawn |= self._followed(drawn, ordinals)
                 return drawn | self._afterwards(drawn)
             redrawn = self._round(ordinals[broken], number)
             for name, column in redrawn.items():
@@ -86,12 +100,21 @@ class KnowledgeSampler:
         """Return columns of accepted patients, without parameters."""
         first = number * _ATTEMPTS_PER_ROUND
         known = self._accepted(ordinals, first)
-
-        def uniforms(name: str) -> Floats:
-            return self.seed.stream(name).uniform_at(ordinals, first)
-
-        columns = self.program.sample(self.program.order, uniforms, known, self.selection.clamps)
+        columns = self.program.sample(
+            self.program.beforehand, Draws(self.seed, ordinals, first), known, self.selection.clamps
+        )
         return {name: column for name, column in columns.items() if np.ndim(column)}
+
+    def _followed(self, drawn: Columns, ordinals: Ordinals) -> dict[str, Any]:
+        """Return what is asked of the patients' course, and their timeline; nothing where there is no pathway."""
+        if self.model.pathway is None:
+            return {}
+        attempts = drawn.get(_ATTEMPT, np.zeros(len(ordinals), np.int64))
+        draws = Draws(self.seed, ordinals, attempts)
+        columns = self.program.sample(self.program.order, draws, drawn, self.selection.clamps, record=True)
+        course = columns.pop(PATHWAY)
+        found = {name: column for name, column in columns.items() if np.ndim(column) and name not in drawn}
+        return {**found, TIMELINE: timeline_of(course)}
 
     def _accepted(self, ordinals: Ordinals, first: int) -> dict[str, Any]:
         """Return the columns that decide on acceptance, of accepted candidates; empty where everyone is."""
@@ -106,6 +129,7 @@ class KnowledgeSampler:
             columns = self._candidates(needed, ordinals[pending], first + attempt)
             luck = self.seed.stream("acceptance").uniform_at(ordinals[pending], first + attempt)
             taken = luck < np.broadcast_to(self.selection.acceptance(columns), luck.shape)
+            columns[_ATTEMPT] = np.full(len(pending), first + attempt)
             for name, column in columns.items():
                 if np.ndim(column):
                     accepted.setdefault(name, np.zeros(len(ordinals), column.dtype))[pending[taken]] = column[taken]
@@ -131,9 +155,7 @@ class KnowledgeSampler:
         return f"Hardly anybody fits what is asked for ({wish}): {found}. Ask for less."
 
     def _candidates(self, needed: tuple[str, ...], ordinals: Ordinals, attempt: int) -> dict[str, Any]:
-        return self.program.sample(
-            needed, lambda name: self.seed.stream(name).uniform_at(ordinals, attempt), clamps=self.selection.clamps
-        )
+        return self.program.sample(needed, Draws(self.seed, ordinals, attempt), clamps=self.selection.clamps)
 
     def _broken(self, columns: Columns) -> Any:
         """Return which patients break a constraint or lie beyond what is possible."""
@@ -141,7 +163,8 @@ class KnowledgeSampler:
         scope = {**self.program.parameters, **columns}
         for constraint in self.model.constraints:
             broken |= ~np.asarray(constraint.expression.compute(scope))
-        for name, one in self.model.variables.items():
+        for name in self.program.beforehand:
+            one = self.model.variables[name]
             if one.meaning.numeric and np.isfinite([one.meaning.possible.low, one.meaning.possible.high]).any():
                 broken |= (columns[name] < one.meaning.possible.low) | (columns[name] > one.meaning.possible.high)
         return broken

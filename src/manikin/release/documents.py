@@ -14,7 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from manikin.appraisal import Appraisal
 from manikin.clinic import Calibrated, ClinicalModel
 from manikin.codebook import FORMULAS, Disclosure, Formula, Range
-from manikin.cohort import DEFECTS, TABLES, WEIGHT, Cohort, Field
+from manikin.cohort import DEFECTS, STATES, WEIGHT, Cohort, Field
 from manikin.release.risk import Risk
 
 _DOCUMENTS = {
@@ -60,7 +60,7 @@ def write_documents(
         "missing": next(one.answer for one in appraisal.findings if one.check == "missingness"),
         "disclosure": _disclosure(cohort),
         "dictionary": entries,
-        "tables": [name for name in cohort.parts if name not in ("truth", DEFECTS)],
+        "tables": [name for name in cohort.parts if name not in ("truth", STATES, DEFECTS)],
         "formats": formats,
     }
     for name, template in _DOCUMENTS.items():
@@ -71,7 +71,7 @@ def write_documents(
 def dictionary(cohort: Cohort) -> list[dict[str, Any]]:
     """Return an entry for each column of each table."""
     entries = [
-        entry for table in (*TABLES, DEFECTS) if table in cohort.parts for entry in _table_entries(cohort, table)
+        entry for table in cohort.layout.tables if table in cohort.parts for entry in _table_entries(cohort, table)
     ]
     if cohort.layout.weighted:
         entries.insert(0, _plain_entry("analysis", WEIGHT, "Weight that undoes over-sampling", "quantity", unit="1"))
@@ -90,17 +90,28 @@ def _table_entries(cohort: Cohort, table: str) -> list[dict[str, Any]]:
             if "age" in cohort.layout.names
             else []
         )
-        return [_IDENTIFIER(table), *born, *(_entry(table, field) for field in fields if field.static and field.data)]
+        followed = (
+            [_plain_entry(table, name, title, kind) for name, title, kind in _FOLLOWED]
+            if cohort.layout.vocabulary
+            else []
+        )
+        static = [_entry(table, field) for field in fields if field.static and field.data]
+        return [_IDENTIFIER(table), *born, *static, *followed]
     return [_plain_entry(table, name, title, kind) for name, title, kind in _FIXED[table]]
 
+
+_FOLLOWED = (
+    ("followed_until", "End of follow-up, UTC", "date"),
+    ("left_by", "What ended it: death, loss, discharge or the end of the study", "category"),
+)
 
 _FIXED = {
     "encounters": (
         ("encounter_id", "Synthetic identifier of the contact", "identifier"),
         ("patient_id", "Synthetic identifier of the patient", "identifier"),
         ("kind", "Kind of contact", "category"),
-        ("start", "Start, UTC, to the day", "date"),
-        ("end", "End, UTC, to the day", "date"),
+        ("start", "Start, UTC", "date"),
+        ("end", "End, UTC", "date"),
     ),
     DEFECTS: (
         ("patient_id", "Synthetic identifier of the patient", "identifier"),
@@ -109,12 +120,19 @@ _FIXED = {
         ("recorded", "What stands in the analysis table, as text; nothing where nothing does", "text"),
         ("clean", "What the truth holds, as text", "text"),
     ),
+    STATES: (
+        ("patient_id", "Synthetic identifier of the patient", "identifier"),
+        ("state", "State of the pathway of care", "category"),
+        ("entered", "When it was entered, UTC", "date"),
+        ("left", "When it was left, UTC", "date"),
+    ),
     "events": (
         ("patient_id", "Synthetic identifier of the patient", "identifier"),
-        ("encounter_id", "The contact at which it happened", "identifier"),
-        ("time", "When it was recorded, UTC, to the day", "date"),
-        ("kind", "observation, condition or medication; of variables that have a code", "category"),
-        ("code", "Code of what happened, as system:code", "category"),
+        ("encounter_id", "The contact in which it happened, if in any", "identifier"),
+        ("time", "When it was so, UTC: of a specimen, when it was taken", "date"),
+        ("recorded", "When the record knew, UTC: of a specimen, when its result came", "date"),
+        ("kind", "observation, condition, medication, procedure, order or decision", "category"),
+        ("code", "Code of what happened, as system:code; local: where no system names it", "category"),
         ("number", "Value of an observation, in its unit", "quantity"),
         ("text", "Value of an observation in words", "category"),
         ("unit", "Unit of the number, UCUM", "category"),

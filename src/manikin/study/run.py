@@ -15,7 +15,18 @@ import pyarrow as pa
 from manikin.appraisal import Appraisal, Finding, Subject, appraise
 from manikin.appraisal.report import render
 from manikin.clinic import Calibrated, ClinicalModel, calibrate
-from manikin.cohort import DEFECTS, SHARD_PATIENTS, Cohort, Plan, Sampler, open_cohort, write
+from manikin.cohort import (
+    DEFECTS,
+    STATES,
+    TABLES,
+    Cohort,
+    Layout,
+    Plan,
+    Sampler,
+    open_cohort,
+    write,
+)
+from manikin.cohort import shard_patients as fitting
 from manikin.cohort.defects import imperfect
 from manikin.errors import GateError
 from manikin.formats import FORMATS
@@ -103,8 +114,8 @@ def carry_out(
     shard_patients: int | None = None,
 ) -> Made:
     """Make the release of a study whose model is calibrated; see ``run``."""
-    shard_patients = shard_patients or SHARD_PATIENTS
-    model = calibrated.program.model
+    model, sampler = calibrated.program.model, _sampler(study, calibrated)
+    shard_patients = shard_patients or fitting(sampler)
     risk = assess(
         n_sources=len(model.sources),
         weakest=sum(model.numbers_by_basis()[basis] for basis in ("recalled", "assumption")),
@@ -115,7 +126,7 @@ def carry_out(
     with workshop(out, lock(study, calibrated, shard_patients)) as folder:
         write_risk(folder, study.facts(), risk)
         _write_inputs(folder, study, model)
-        cohort = _sampled(study, calibrated, folder, jobs, shard_patients, progress)
+        cohort = _sampled(study, sampler, folder, jobs, shard_patients, progress)
         compared = _compared(folder, cohort, compare)
         appraisal = _appraised(study, calibrated, cohort, compared, progress)
         _write_evidence(folder, appraisal)
@@ -135,9 +146,9 @@ def carry_out(
         ]
         if failed:
             raise GateError(failed, str(set_aside(folder, out)))
-        _drop_unasked(folder, study)
+        _drop_unasked(folder, study, cohort.layout)
         seal(folder)
-    made = open_cohort(cohort.layout, study.patients, _folders(study, out))
+    made = open_cohort(cohort.layout, study.patients, _folders(study, cohort.layout, out))
     return Made(study, calibrated, made, appraisal, out)
 
 
@@ -145,7 +156,8 @@ def make(study: Study, model: ClinicalModel) -> Made:
     """Return a study's cohort in memory, made in this process; nothing is written."""
     select(model, study.given, study.oversample, study.thinned)
     calibrated = _calibrated(model, study, silent)
-    plan = Plan(_sampler(study, calibrated), study.patients, _tables(study), {})
+    sampler = _sampler(study, calibrated)
+    plan = Plan(sampler, study.patients, _tables(study, sampler.layout), {})
     shards = [plan.tables_of(shard) for shard in plan.shards]
     parts = {name: tuple(shard[name] for shard in shards) for name in plan.tables}
     return Made(study, calibrated, Cohort(plan.sampler.layout, study.patients, parts))
@@ -186,22 +198,22 @@ def _sampler(study: Study, calibrated: Calibrated) -> Sampler:
     return imperfect(replace(everybody, thinned=study.thinned), study.defects, everybody)
 
 
-def _tables(study: Study) -> tuple[str, ...]:
-    return (*study.tables, DEFECTS) if study.defects else study.tables
+def _tables(study: Study, layout: Layout) -> tuple[str, ...]:
+    return tuple(name for name in layout.tables if name in study.tables or name not in TABLES)
 
 
-def _folders(study: Study, folder: Path) -> dict[str, Path]:
-    beside = {"truth": folder / "truth", DEFECTS: folder / DEFECTS}
-    return {name: beside.get(name, folder / "data" / name) for name in _tables(study)}
+def _folders(study: Study, layout: Layout, folder: Path) -> dict[str, Path]:
+    beside = {"truth": folder / "truth", STATES: folder / "truth" / STATES, DEFECTS: folder / DEFECTS}
+    return {name: beside.get(name, folder / "data" / name) for name in _tables(study, layout)}
 
 
 def _sampled(
-    study: Study, calibrated: Calibrated, folder: Path, jobs: int | None, shard_patients: int, progress: Progress
+    study: Study, sampler: Sampler, folder: Path, jobs: int | None, shard_patients: int, progress: Progress
 ) -> Cohort:
-    folders = _folders(study, folder)
-    plan = Plan(_sampler(study, calibrated), study.patients, _tables(study), folders, shard_patients)
+    folders = _folders(study, sampler.layout, folder)
+    plan = Plan(sampler, study.patients, _tables(study, sampler.layout), folders, shard_patients)
     write(plan, jobs or available_cores(), lambda done, total: progress("sampling", done, total))
-    return open_cohort(plan.sampler.layout, study.patients, folders)
+    return open_cohort(sampler.layout, study.patients, folders)
 
 
 def _appraised(
@@ -241,10 +253,10 @@ def _write_formats(folder: Path, study: Study, cohort: Cohort, progress: Progres
         FORMATS[one].write(cohort, folder / "data", folder / "truth")
 
 
-def _drop_unasked(folder: Path, study: Study) -> None:
+def _drop_unasked(folder: Path, study: Study, layout: Layout) -> None:
     """Remove the Parquet files in which the cohort was kept while it was made, where nobody asked for them."""
     if "parquet" not in study.formats:
-        for name, place in _folders(study, folder).items():
+        for name, place in _folders(study, layout, folder).items():
             for part in place.glob("part-*.parquet"):
                 part.unlink()
             if name not in ("truth", DEFECTS):

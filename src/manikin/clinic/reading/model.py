@@ -11,7 +11,7 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-from manikin.clinic.expressions import NUMBER, Expression, Scope, Type, type_of
+from manikin.clinic.expressions import DURATION, NUMBER, Expression, Scope, Type, type_of
 from manikin.clinic.model import (
     Claim,
     ClinicalModel,
@@ -23,11 +23,25 @@ from manikin.clinic.model import (
     Role,
     Target,
 )
+from manikin.clinic.pathway import PATHWAY, Pathway
 from manikin.clinic.reading.cells import read_range
+from manikin.clinic.reading.pathway import RESERVED, Names, PathwayReader, names_of
 from manikin.clinic.reading.rules import RULES, RuleReader, bind, flatten
 from manikin.clinic.reading.targets import TargetReader
 from manikin.clinic.tables import Breakdown, NumberTable
-from manikin.codebook import Basis, Citation, Disclosure, Grounds, Kind, Range, ReferenceInterval, Variable, check_unit
+from manikin.codebook import (
+    Basis,
+    Citation,
+    Disclosure,
+    Grounds,
+    IndexDates,
+    Kind,
+    Range,
+    ReferenceInterval,
+    Season,
+    Variable,
+    check_unit,
+)
 from manikin.document import Mapping as Block
 from manikin.document import Notebook, Scalar, Section, Sequence, Value, load, parse, read_number
 from manikin.errors import ModelError, UnitError, closest
@@ -36,7 +50,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED = frozenset(
     ("in", "and", "or", "not", "implies", "if", "patient_id", "index_date", "birth_date", "sampling_weight")
 )
-_DIGITS = re.compile(r"\d+\.?\d*")
+_DIGITS = re.compile(r"(?<!\w)\d+\.?\d*")
 
 # The steps to which values are snapped where a variable declares none: helpers and latents, and derived values.
 DEFAULT_PRECISION = 1e-6
@@ -64,6 +78,8 @@ class _Reader:
         self.sources: dict[str, Citation] = {}
         self.parameters: dict[str, Parameter] = {}
         self.types: dict[str, Type] = {}
+        self.names: Names = names_of(self.section)
+        self.seasonal: Section | None = None
         self.claims: list[Claim] = []
 
     def model(self) -> ClinicalModel:
@@ -84,9 +100,12 @@ class _Reader:
             )
         intent, (population, index_dates) = self._intent(), self._population()
         self._read_sources()
+        if self.seasonal is not None:
+            self._grounds(self.seasonal, "season of the index dates")
         self._read_parameters()
         meanings = self._meanings()
         variables = self._variables(meanings)
+        pathway = self._pathway({name: meaning for name, (_, meaning) in meanings.items()})
         scope = Scope({**self.types, **dict.fromkeys(self.parameters, NUMBER)})
         kept = self.types.keys() - {name for name, one in variables.items() if one.role is Role.HELPER}
         targets = TargetReader(scope, self.notebook, frozenset(kept), self._grounds)
@@ -97,12 +116,12 @@ class _Reader:
             one for item in self._items("calibrate") if (one := targets.calibration(item, self.parameters, goals))
         )
         top.close()
-        self._check_order(variables, dependences)
+        self._check_order(variables, dependences, pathway)
         self.notebook.raise_as(ModelError)
         return ClinicalModel(
             name, version, title, index, population, not_for, intent, index_dates, self.sources, self.parameters,
             variables, dependences, constraints, {name: one for name, one in goals.items() if one}, calibrations,
-            tuple(self.claims), self.text,
+            tuple(self.claims), self.text, pathway,
         )  # fmt: skip
 
     # --- what stands at the top -----------------------------------------------------------------------------------
@@ -124,14 +143,15 @@ class _Reader:
         section.close()
         return found
 
-    def _population(self) -> tuple[str, tuple[date, date]]:
-        default = (date(2023, 1, 1), date(2023, 12, 31))
+    def _population(self) -> tuple[str, IndexDates]:
+        default = IndexDates(date(2023, 1, 1), date(2023, 12, 31))
         value = self.section.need("population", "a block with description and index-dates")
         if not isinstance(value, Block):
             return "", default
         section = Section(value, "'population'", self.notebook)
         description = section.needed_text("description", "adults of a country in a year")
         dates = section.need("index-dates", "[2023-01-01, 2023-12-31]")
+        season = self._season(section)
         section.close()
         items = dates.items if isinstance(dates, Sequence) else ()
         try:
@@ -143,7 +163,34 @@ class _Reader:
             return description, default
         if last < first:
             self.notebook.add(dates or value, "'index-dates' runs backwards.", "Write the earlier date first.")
-        return description, (first, last)
+        return description, IndexDates(first, last, season)
+
+    def _season(self, section: Section) -> Season | None:
+        value = section.get("season")
+        if value is None:
+            return None
+        if not isinstance(value, Block):
+            self.notebook.add(
+                value, "'season' is a block.", "Write: season: {amplitude: 0.35, peak: 01-15, source: ...}"
+            )
+            return None
+        inner = Section(value, "'season'", self.notebook)
+        amplitude, peak = inner.number("amplitude"), inner.needed_text("peak", "01-15")
+        self.seasonal = inner  # its source is read when the sources are known
+        inner.get("source")
+        inner.close()
+        try:
+            day = date.fromisoformat(f"2023-{peak}").timetuple().tm_yday
+        except ValueError:
+            day = 0
+        if amplitude is None or not 0 <= amplitude <= 1 or not day:
+            self.notebook.add(
+                value,
+                "'season' has an amplitude from 0 to 1, and the month and day of its peak.",
+                "Write: season: {amplitude: 0.35, peak: 01-15, source: ...}",
+            )
+            return None
+        return Season(amplitude, day)
 
     def _read_sources(self) -> None:
         for key, section in self.section.sections("sources", lambda name: f"Source '{name}'"):
@@ -226,7 +273,8 @@ class _Reader:
     # --- variables ------------------------------------------------------------------------------------------------
 
     def _check_name(self, key: Scalar) -> None:
-        if not _NAME.fullmatch(key.text) or key.text in _RESERVED:
+        reserved = _RESERVED | RESERVED if self.names.states else _RESERVED
+        if not _NAME.fullmatch(key.text) or key.text in reserved:
             self.notebook.add(
                 key,
                 f"'{key.text}' can't be a name.",
@@ -444,12 +492,15 @@ class _Reader:
 
     def _lets(self, section: Section, meaning: Variable) -> tuple[dict[str, NumberTable], Scope]:
         names: dict[str, Type] = {**self.types, **dict.fromkeys(self.parameters, NUMBER)}
+        accessors = self.names.accessors(self.types)
+        if accessors:
+            names["followed"] = DURATION
         aliases: dict[str, str] = {}
         lets: dict[str, NumberTable] = {}
         for key, inner in section.sections("let", lambda name: f"'{meaning.name}': '{name}'"):
             if not _NAME.fullmatch(key.text) or key.text in _RESERVED:
                 self._check_name(key)
-            scope = Scope(names, aliases)
+            scope = Scope(names, aliases, accessors=accessors)
             by, smooth, value = inner.texts("by"), inner.flag("smooth"), inner.need("table", "{female: 1, male: 2}")
             if inner.get("source") is not None:
                 self._grounds(inner, f"{meaning.name}, {key.text}")
@@ -463,7 +514,7 @@ class _Reader:
             table = reader.table(value, by, inner.what, smooth=smooth) if by else _plain(reader.bind(value, inner.what))
             if table is not None:
                 lets[key.text] = table
-        return lets, Scope(names, aliases)
+        return lets, Scope(names, aliases, accessors=accessors)
 
     def _uncertain(self, variable: str, section: Section) -> Expression | None:
         ratio = section.number("odds-ratio")
@@ -549,8 +600,22 @@ class _Reader:
         self.notebook.add(value, f"'{key}' is a list.", "Begin each entry with '- '.")
         return ()
 
-    def _check_order(self, variables: Mapping[str, ModelVariable], dependences: tuple[Dependence, ...]) -> None:
-        graph = {name: one.reads & variables.keys() for name, one in variables.items()}
+    def _pathway(self, meanings: Mapping[str, Variable]) -> Pathway | None:
+        names = {**self.types, **dict.fromkeys(self.parameters, NUMBER)}
+        reader = PathwayReader(Scope(names), meanings, self.names, self.notebook, self._grounds_of, self._codes)
+        return reader.read(self.section)
+
+    def _check_order(
+        self,
+        variables: Mapping[str, ModelVariable],
+        dependences: tuple[Dependence, ...],
+        pathway: Pathway | None,
+    ) -> None:
+        graph = {name: one.parents & variables.keys() for name, one in variables.items()}
+        if pathway is not None:
+            for name, one in variables.items():
+                graph[name] |= one.parents & {PATHWAY}
+            graph[PATHWAY] = pathway.reads & variables.keys()
         for group in dependences:
             for before, after in zip(group.members, group.members[1:], strict=False):
                 if after in graph:

@@ -69,7 +69,7 @@ class RuleReader:
             "draw": self._draw,
             "quantiles": self._quantiles,
             "histogram": self._histogram,
-            "shares": self._shares,
+            "shares": self.levels,
             "logistic": self._logistic,
             "ordered": self._ordered,
             "derived": self._derived,
@@ -145,6 +145,8 @@ class RuleReader:
                 else Derived(Expression("", Type("number", self.variable.unit or None), table.reads, table.compute))
             )
         bound = self.bind(value, section.what)
+        if bound is not None:
+            bound = bound.timed_in(self.variable.unit)
         return None if bound is None or not self._same_kind(value, bound) else Derived(bound)
 
     def _same_kind(self, value: Value, bound: Expression) -> bool:
@@ -187,9 +189,9 @@ class RuleReader:
         if cells is None:
             return None
         specs = (
-            [self._spec(cell, section.what) for cell in cells.values if cell is not None]
+            [self.spec(cell, section.what) for cell in cells.values if cell is not None]
             if isinstance(cells, Cells)
-            else [self._spec(cells, section.what)]
+            else [self.spec(cells, section.what)]
         )
         return self._number_rule(section, cells, specs)
 
@@ -233,7 +235,8 @@ class RuleReader:
             return value
         return read_cells(value, by, self.scope.names, self.notebook, smooth=smooth)
 
-    def _spec(self, value: Value, what: str) -> DrawSpec | None:
+    def spec(self, value: Value, what: str) -> DrawSpec | None:
+        """Return a distribution written as a text."""
         if not isinstance(value, Scalar):
             self.notebook.add(
                 value, f"{what}: a distribution is written as a text.", "Write, for example: normal(120, 15)"
@@ -322,7 +325,13 @@ class RuleReader:
             )
 
     def _bound(self, tree: Tree) -> Expression:
-        bound = self.scope.bind_tree(tree, "")
+        bound = self.scope.bind_tree(tree, "").timed_in(self.variable.unit)
+        if bound.timed and self.variable.unit != "min":
+            raise ExpressionError(
+                tree.offset,
+                f"A stretch of time is no value of '{self.variable.name}'.",
+                "Write a number in its unit, or make a number of the time: days(...), hours(...).",
+            )
         if bound.type.kind == "category":
             raise ExpressionError(
                 tree.offset,
@@ -437,7 +446,8 @@ class RuleReader:
             return None
         return HistogramSpec(np.array(edges), tuple(weights))
 
-    def _shares(self, section: Section) -> Rule | None:
+    def levels(self, section: Section) -> Rule | None:
+        """Return the rule of a category whose levels have shares."""
         value = section.get("shares")
         assert value is not None
         cells = self._broken_down(section, value)

@@ -81,7 +81,8 @@ class TargetReader:
         if of is None or cells is None or grounds is None:
             return None
         values = tuple(None if cell is None else self.published(cell, statistic, section.what) for cell in cells.values)
-        unit = "" if statistic in (Statistic.SHARE, Statistic.CORRELATION) else of[0].type.unit or ""
+        plain = (Statistic.SHARE, Statistic.CORRELATION, Statistic.RATIO)
+        unit = "" if statistic in plain else of[0].type.unit or ""
         breakdown = cells.breakdown if cells.breakdown.axes else None
         target = Target(
             name.text, statistic, of, values, grounds, unit, among, breakdown, standard, 0.5 if level is None else level
@@ -222,13 +223,13 @@ class TargetReader:
 
     def _of(self, statistic: Statistic, section: Section) -> tuple[Expression, ...] | None:
         value = section.get(statistic.value)
-        wanted = 2 if statistic is Statistic.CORRELATION else 1
+        wanted = 2 if statistic in (Statistic.CORRELATION, Statistic.RATIO) else 1
         items = value.items if isinstance(value, Sequence) else (value,)
         if len(items) != wanted:
             self.notebook.add(
                 value or section.mapping,
                 f"{section.what}: a {statistic} is about {wanted} expression{'s' * (wanted - 1)}.",
-                "Write: correlation: [sbp, dbp]",
+                f"Write: {statistic}: [sbp, dbp]" if wanted == 2 else f"Write: {statistic}: sbp",
             )
             return None
         bound = [bind(item, f"{section.what}: '{statistic}'", self.scope, self.notebook) for item in items]

@@ -1,0 +1,141 @@
+"""What a test finds: a variable's value at the moment, varied within the person and by the instrument.
+
+Relative variation is lognormal with mean 1, so that no value turns negative; for the few percent of most assays that
+is the normal deviation in which coefficients of variation are published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from manikin.clinic.expressions import Columns
+from manikin.clinic.memory import Rows
+from manikin.clinic.pathway import Process, Trajectory, Variation
+from manikin.codebook import Kind, Variable, snap
+from manikin.streams import Draws, Floats
+
+# Latent courses are snapped to this step, as elementary functions differ in the last bit between processors.
+LATENT_STEP = 1e-6
+
+
+class Wandering:
+    """A stationary Gaussian course of mean 0 and SD 1 for each patient, seen at whatever times somebody looks.
+
+    The exact transition of an Ornstein-Uhlenbeck process: Gillespie, Phys Rev E 1996;54:2084,
+    doi:10.1103/PhysRevE.54.2084.
+    """
+
+    def __init__(self, name: str, size: int, begins: Any = None) -> None:
+        """Begin anywhere, or with the values ``begins`` at time 0."""
+        self.name = name
+        self.value = np.zeros(size) if begins is None else np.array(np.broadcast_to(begins, (size,)), np.float64)
+        self.seen = np.full(size, -np.inf if begins is None else 0.0)
+        self.looks = np.zeros(size, np.int32)
+
+    def at(self, rows: Rows, time: Floats, memory: Any, draws: Draws) -> Floats:
+        """Return the values of some patients at a time; ``memory`` is the correlation time, in minutes."""
+        kept = np.exp(-np.abs(time - self.seen[rows]) / memory)
+        fresh = special.ndtri(draws.at(self.name, rows, self.looks[rows]))
+        found = snap(kept * self.value[rows] + np.sqrt(1 - kept * kept) * fresh, LATENT_STEP)
+        self.value[rows], self.seen[rows] = found, time
+        self.looks[rows] += 1
+        return found
+
+
+class Bench:
+    """The instruments of a model: measures variables of patients, and remembers what lasts from one time to the next."""
+
+    def __init__(
+        self,
+        meanings: Mapping[str, Variable],
+        trajectories: Mapping[str, Trajectory],
+        processes: Mapping[str, Process],
+        columns: Columns,
+        draws: Draws,
+    ) -> None:
+        """Set up for the patients of ``columns``."""
+        self.meanings = meanings
+        self.trajectories = trajectories
+        self.processes = processes
+        self.draws = draws
+        self.size = len(draws.ordinals)
+        self.taken: dict[str, Any] = {}
+        self.within = {
+            name: Wandering(f"{name} within", self.size) for name, one in trajectories.items() if one.memory is not None
+        }
+        self.courses = {
+            name: Wandering(name, self.size, columns[one.begins] if one.begins else None)
+            for name, one in processes.items()
+        }
+
+    def process(self, name: str, view: Columns, rows: Rows, time: Floats) -> Floats:
+        """Return a latent course of some patients at a time."""
+        return self.courses[name].at(rows, time, self.processes[name].memory.compute(view), self.draws)
+
+    def measure(self, variable: str, view: Columns, rows: Rows, time: Floats) -> Floats:
+        """Return what a test finds of a variable in some patients at a time; NaN where it doesn't exist."""
+        trajectory, meaning = self.trajectories.get(variable), self.meanings[variable]
+        if trajectory is None:
+            return _as_numbers(view[variable], meaning, rows.size)
+        if meaning.kind is Kind.CONDITION:
+            assert trajectory.value is not None
+            return np.asarray(self._uniform(variable, rows) < trajectory.value.compute(view), np.float64)
+        if meaning.kind is Kind.CATEGORY:
+            assert trajectory.shares is not None
+            uniform = self._uniform(variable, rows)
+            above = [uniform > below for below in trajectory.shares.compute(view)]
+            return np.asarray(np.sum(above, axis=0), np.float64)
+        return self._number(trajectory, meaning, view, rows, time)
+
+    def _number(self, trajectory: Trajectory, meaning: Variable, view: Columns, rows: Rows, time: Floats) -> Floats:
+        assert trajectory.value is not None
+        value: Any = np.broadcast_to(trajectory.value.compute(view), rows.shape)
+        lasting = self.within.get(trajectory.variable)
+        if lasting is not None:
+            assert trajectory.memory is not None
+            score = lasting.at(rows, time, trajectory.memory.compute(view), self.draws)
+            value = _varied(value, (trajectory.within,), score, view)
+            parts: tuple[Variation | None, ...] = (trajectory.analytical,)
+        else:
+            parts = (trajectory.within, trajectory.analytical)
+        if any(parts):
+            value = _varied(value, parts, special.ndtri(self._uniform(trajectory.variable, rows)), view)
+        if trajectory.between is not None:
+            low, high = (end.compute(view) for end in trajectory.between)
+            value = np.minimum(np.maximum(value, low), high)
+        step = 1.0 if meaning.kind is Kind.COUNT else meaning.precision
+        found = snap(np.array(value, np.float64), step) if step else np.array(value, np.float64)
+        if np.isfinite([meaning.possible.low, meaning.possible.high]).any():
+            np.clip(found, meaning.possible.low, meaning.possible.high, out=found)
+        return found
+
+    def _uniform(self, variable: str, rows: Rows) -> Floats:
+        taken = self.taken.setdefault(variable, np.zeros(self.size, np.int32))
+        uniform = self.draws.at(variable, rows, taken[rows])
+        taken[rows] += 1
+        return uniform
+
+
+def _varied(value: Any, parts: tuple[Variation | None, ...], score: Floats, view: Columns) -> Any:
+    """Return values that deviate by a normal score; independent deviations of a kind add up in their variance."""
+    sizes = {
+        relative: [one.size.compute(view) for one in parts if one is not None and one.relative is relative]
+        for relative in (True, False)
+    }
+    if sizes[True]:
+        variance = sum(np.log1p(np.square(size)) for size in sizes[True])
+        value = value * np.exp(np.sqrt(variance) * score - 0.5 * variance)
+    if sizes[False]:
+        value = value + np.sqrt(sum(np.square(size) for size in sizes[False])) * score
+    return value
+
+
+def _as_numbers(values: Any, meaning: Variable, size: int) -> Floats:
+    numbers = np.array(np.broadcast_to(values, (size,)), np.float64)
+    if meaning.kind is Kind.CATEGORY:
+        numbers[numbers < 0] = np.nan
+    return numbers
