@@ -59,17 +59,6 @@ def age_of(steps: Floats, horizon: int) -> Floats:
     return np.where(np.isnan(steps), NEVER, np.rint(found / _INPUT_STEP) * _INPUT_STEP)
 
 
-def entering(entry: Any, weights: Weights, parts: tuple[Floats, ...]) -> Floats:
-    """Return what the unit reads of events: what they are, and the ``parts``, side by side.
-
-    Args:
-        entry: The item of each event; the number of items for the start.
-        weights: Of which ``embedding`` is used.
-        parts: Numbers of each event: ages, latest scores, and score, gap and elapsed time of the event itself.
-    """
-    return np.concatenate([weights["embedding"][entry], *parts], axis=-1)
-
-
 @dataclass(frozen=True, eq=False)
 class Recurrent:
     """Draws sequences from a recurrent network; ``weights`` are those of ``training``, rounded.
@@ -172,15 +161,17 @@ class _Walk:
     def _event(self, who: Any, step: int) -> Any:
         """Draw the next event of these patients, and return those who may have another."""
         model, weights, chance = self.model, self.model.weights, self.chance
-        state = self.state[who] = model._next(self._read(who), self.state[who])
+        parts = self._parts(who)
+        read = np.concatenate([weights["embedding"][self.entry[who]], parts], axis=1)
+        state = self.state[who] = model._next(read, self.state[who])
         last = np.where(self.entry[who] == self.items, -1, self.entry[who])
-        likely = expit(state @ weights["same"] + weights["same_bias"])
+        likely = expit(state @ weights["same"] + weights["same_after"][self.entry[who]])
         same = (chance(who, step, "same") < likely) & (last < self.items - 1)
         score = self._gap(who, step, state)
         steps = np.clip(np.floor(model.gaps.values(score) + 0.5), 1, model.domain.horizon + 1).astype(np.int64)
         gap = np.where(same, 0, steps)
         score = np.where(same, 0, score)
-        entry = self._entry(who, step, state, same, score, last)
+        entry = self._entry(who, step, state, parts, same, score)
         time = self.now[who] + gap
         inside = time < self.limit[who]
         ended = inside & (entry >= self.items)
@@ -190,11 +181,10 @@ class _Walk:
         self._record(who[going], step, entry[going], time[going], gap[going], score[going], state[going])
         return who[going]
 
-    def _read(self, who: Any) -> Floats:
-        horizon = self.model.domain.horizon
-        since = age_of(self.now[who, None] - self.memory.when[who], horizon)
-        parts = since, np.nan_to_num(self.memory.score[who]), self.own[who]
-        return entering(self.entry[who], self.model.weights, parts)
+    def _parts(self, who: Any) -> Floats:
+        """Return the numbers that are read: how old each item is, its latest score, and the latest event's own."""
+        since = age_of(self.now[who, None] - self.memory.when[who], self.model.domain.horizon)
+        return np.concatenate([since, np.nan_to_num(self.memory.score[who]), self.own[who]], axis=1)
 
     def _gap(self, who: Any, step: int, state: Floats) -> Floats:
         """Return normal scores of gaps."""
@@ -204,12 +194,14 @@ class _Walk:
         level, spread = mixture[rows, GAP_PARTS + part], _spread(mixture[rows, 2 * GAP_PARTS + part])
         return normal_above(level, spread, self.chance(who, step, "gap"), np.full(len(who), -np.inf))
 
-    def _entry(self, who: Any, step: int, state: Floats, same: Any, score: Floats, last: Any) -> Any:
+    def _entry(self, who: Any, step: int, state: Floats, parts: Floats, same: Any, score: Floats) -> Any:
         """Return what is next: an item, or an ending, counted after the items."""
-        weights = self.model.weights
-        logit = state @ weights["entry"] + weights["entry_bias"]
-        logit = logit + np.where(same[:, None], weights["entry_same"], score[:, None] * weights["entry_gap"])
+        weights, before = self.model.weights, self.entry[who]
+        logit = state @ weights["entry"] + parts @ weights["entry_parts"]
+        logit = logit + np.where(same[:, None], weights["within"][before], weights["beyond"][before])
+        logit = logit + score[:, None] * weights["entry_gap"]
         place = np.arange(logit.shape[1])
+        last = np.where(before == self.items, -1, before)
         barred = same[:, None] & ((place <= last[:, None]) | (place >= self.items))
         return _chosen(np.where(barred, -np.inf, logit), self.chance(who, step, "entry"))
 

@@ -34,6 +34,11 @@ from manikin.generators.sequence.scale import Scale, time_edges
 from manikin.streams import Floats, Seed
 
 _TINY = 1e-12
+# What was never seen counts as so much of an event, and as a logit of which exponentials are nothing.
+_UNSEEN = 0.02
+_NEVER = -30.0
+# How many events of a stretch from the midst of a history are read before any is predicted.
+_WARMING = 8
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,13 @@ class Training:
     learnt in the last digits; the network that was written to a file is the one to hand on.
     """
 
-    steps: int = 400
+    steps: int = 800
     batch: int = 32
     learning_rate: float = 4e-3
     decay: float = 1e-4
     units: int = 64
     embedding: int = 16
+    stretch: int = 160
     longest: int = 640
     held_back: float = 0.1
     watched_every: int = 25
@@ -233,13 +239,14 @@ class _Trainer:
             "begin": (lesson.static.shape[1], size),
             "begin_bias": (size,),
             "same": (size,),
-            "same_bias": (),
+            "same_after": (self.items + 1,),
             "gap": (size, 3 * GAP_PARTS),
             "gap_bias": (3 * GAP_PARTS,),
             "entry": (size, targets),
-            "entry_bias": (targets,),
-            "entry_same": (targets,),
+            "entry_parts": (lesson.parts.shape[2], targets),
             "entry_gap": (targets,),
+            "within": (self.items + 1, targets),
+            "beyond": (self.items + 1, targets),
             "value": (self.items, size, width),
             "value_bias": (self.items, width),
             "value_before": (self.items, width),
@@ -253,35 +260,63 @@ class _Trainer:
             self.own["gap_bias"][GAP_PARTS : 2 * GAP_PARTS] = torch.linspace(-1.5, 1.5, GAP_PARTS)
             self.own["value_bias"][:, VALUE_PARTS : 2 * VALUE_PARTS] = torch.linspace(-1, 1, VALUE_PARTS)
             self.own["value_before"][:, VALUE_PARTS : 2 * VALUE_PARTS] = 0.7
+            for name, logit in self._followers().items():
+                self.own[name].copy_(torch.tensor(logit))
         self.parameters = [*self.own.values(), *self.gru.parameters()]
 
     def _begin(self, name: str, shape: tuple[int, ...], size: int) -> Any:
         count = int(np.prod(shape))
         uniform = self.training.seed.stream("weights", name).uniform(0, count)
-        spread = 0.0 if name.endswith(("bias", "known")) else size**-0.5
+        spread = 0.0 if name.endswith(("bias", "known", "parts")) else size**-0.5
         return self.torch.tensor(((2 * uniform - 1) * spread).reshape(shape), dtype=self.torch.float32)
+
+    def _followers(self) -> dict[str, Floats]:
+        """Return how often what follows what, within a minute and beyond, as logits: what the network sets out from."""
+        lesson, targets = self.lesson, self.items + len(ENDINGS)
+        count, entry = lesson.count.numpy(), lesson.entry.numpy()
+        place = np.arange(entry.shape[1] - 1)
+        inside = place < count[:, None]
+        before, after, same = entry[:, :-1][inside], entry[:, 1:][inside], lesson.same.numpy()[:, :-1][inside] > 0
+        ended = lesson.left.numpy() >= 0
+        final = entry[np.arange(len(count)), count][ended]
+        before, after = np.append(before, final), np.append(after, lesson.left.numpy()[ended])
+        same = np.append(same, np.zeros(len(final), np.bool_))
+        found = {}
+        for name, mine in (("within", same), ("beyond", ~same)):
+            index = before[mine] * targets + after[mine]
+            counts = np.bincount(index, minlength=(self.items + 1) * targets).reshape(-1, targets)
+            found[name] = np.log((counts + _UNSEEN) / (counts.sum(axis=1, keepdims=True) + 1))
+        # An ending that nobody came to is none.
+        never = self.items + np.flatnonzero(np.bincount(after, minlength=targets)[self.items :] == 0)
+        found["beyond"][:, never] = _NEVER
+        yes = np.bincount(before[same], minlength=self.items + 1)
+        no = np.bincount(before[~same], minlength=self.items + 1)
+        return {**found, "same_after": np.log((yes + _UNSEEN) / (no + _UNSEEN))}
 
     def best(self) -> dict[str, Floats]:
         """Return the weights that did best on those held back."""
         torch, training = self.torch, self.training
         order = np.argsort(training.seed.stream("held back").uniform(0, len(self.lesson.count)), kind="stable")
         back = max(1, int(len(order) * training.held_back))
-        watched, others = order[:back][: 8 * training.batch], order[back:]
+        watched, others = order[:back][: 2 * training.batch], order[back:]
         others = others if len(others) else order
         optimiser = torch.optim.AdamW(self.parameters, lr=training.learning_rate, weight_decay=training.decay)
         least, found = np.inf, self._weights()
         for step in range(training.steps):
             rate = training.learning_rate * 0.5 * (1 + np.cos(np.pi * step / training.steps))
             optimiser.param_groups[0]["lr"] = rate
-            drawn = training.seed.stream("batch", str(step)).uniform(0, training.batch)
+            drawn = training.seed.stream("batch", str(step)).uniform(0, 2 * training.batch).reshape(2, -1)
+            who = others[(drawn[0] * len(others)).astype(int)]
+            spare = np.maximum(self.lesson.count.numpy()[who] + 1 - training.stretch, 0)
+            # A third begin at the beginning.
+            start = np.floor(np.maximum(1.5 * drawn[1] - 0.5, 0) * (spare + 1)).astype(np.int64)
             optimiser.zero_grad()
-            loss = self._loss(others[(drawn * len(others)).astype(int)])
-            loss.backward()
+            self._loss(who, start, training.stretch).backward()
             torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
             optimiser.step()
             if step % training.watched_every == training.watched_every - 1 or step == training.steps - 1:
                 with torch.no_grad():
-                    told = self._loss(watched).item()
+                    told = self._loss(watched, np.zeros(len(watched), np.int64), training.longest).item()
                 if told < least:
                     least, found = told, self._weights()
         return found
@@ -291,30 +326,33 @@ class _Trainer:
         every = {**self.own, **{names[name]: one for name, one in self.gru.named_parameters()}}
         return {name: one.detach().numpy().astype(np.float64).copy() for name, one in every.items()}
 
-    def _loss(self, who: Any) -> Any:
+    def _loss(self, who: Any, start: Any, stretch: int) -> Any:
         """Return minus the log likelihood of these people, a mean over their events."""
         torch, lesson, own = self.torch, self.lesson, self.own
-        count = lesson.count[who]
-        most = int(count.max())
-        entry, parts = lesson.entry[who, : most + 1], lesson.parts[who, : most + 1]
+        # Positions from the first that is read; those beyond the end are masked by ``event`` and ``end``.
+        count, first = lesson.count[who], torch.as_tensor(start)
+        length = min(int((count - first).max()), stretch)
+        rows, place = torch.as_tensor(who)[:, None], torch.arange(length + 1) + first[:, None]
+        at = (rows, torch.clamp(place, max=lesson.parts.shape[1] - 1))
+        entry, parts = lesson.entry[at], lesson.parts[at]
         begin = torch.tanh(lesson.static[who] @ own["begin"] + own["begin_bias"])
         state, _ = self.gru(torch.cat([own["embedding"][entry], parts], dim=2), begin[None])
-        place = torch.arange(most + 1)
-        event, end = place < count[:, None], place == count[:, None]
+        warm = (place - first[:, None] >= _WARMING) | (first[:, None] == 0)
+        event, end = (place < count[:, None]) & warm, (place == count[:, None]) & warm
         left = lesson.left[who]
-        target = torch.cat([entry[:, 1:], entry[:, :1] * 0], dim=1)
+        target = lesson.entry[rows, torch.clamp(place + 1, max=lesson.parts.shape[1] - 1)]
         target = torch.where(end, torch.clamp(left, min=0)[:, None], target)
-        same, gap = lesson.same[who, : most + 1], lesson.gap[who, : most + 1]
+        same, gap = lesson.same[at], lesson.gap[at]
         found = self._moments(state, entry, same, gap, event | (end & (left >= 0)[:, None]), end & (left == -1)[:, None])
         asked = event | (end & (left >= 0)[:, None])
-        found = found + self._entries(state, entry, same, gap, target)[asked].sum()
-        found = found + self._values(state, lesson, who, most, target, event)
+        found = found + self._entries(state, entry, parts, same, gap, target)[asked].sum()
+        found = found + self._values(state, at, target, event)
         return -found / asked.sum()
 
     def _moments(self, state: Any, entry: Any, same: Any, gap: Any, asked: Any, beyond: Any) -> Any:
         """Return the log likelihood of whether events share a minute, and of gaps; ``beyond`` are those not seen to end."""
         torch, own = self.torch, self.own
-        logit = state @ own["same"] + own["same_bias"]
+        logit = state @ own["same"] + own["same_after"][entry]
         may = entry != self.items - 1
         told = torch.where(same > 0, torch.nn.functional.logsigmoid(logit), torch.nn.functional.logsigmoid(-logit))
         told = torch.where(may, told, torch.zeros_like(told))
@@ -326,19 +364,19 @@ class _Trainer:
         gaps = torch.where(same > 0, torch.zeros_like(density), density)
         return (told + gaps)[asked].sum() + (told + lasting)[beyond].sum()
 
-    def _entries(self, state: Any, entry: Any, same: Any, gap: Any, target: Any) -> Any:
+    def _entries(self, state: Any, entry: Any, parts: Any, same: Any, gap: Any, target: Any) -> Any:
         torch, own = self.torch, self.own
-        logit = state @ own["entry"] + own["entry_bias"]
-        logit = logit + torch.where(same[..., None] > 0, own["entry_same"], gap[..., None] * own["entry_gap"])
+        logit = state @ own["entry"] + parts @ own["entry_parts"] + gap[..., None] * own["entry_gap"]
+        logit = logit + torch.where(same[..., None] > 0, own["within"][entry], own["beyond"][entry])
         place = torch.arange(logit.shape[-1])
         last = torch.where(entry == self.items, -1, entry)[..., None]
         barred = (same[..., None] > 0) & ((place <= last) | (place >= self.items))
         logit = logit.masked_fill(barred, -1e9)
         return torch.log_softmax(logit, dim=-1).gather(2, target[..., None])[..., 0]
 
-    def _values(self, state: Any, lesson: _Lesson, who: Any, most: int, target: Any, event: Any) -> Any:
-        torch, own = self.torch, self.own
-        score, before = lesson.score[who, : most + 1], lesson.before[who, : most + 1]
+    def _values(self, state: Any, at: tuple[Any, Any], target: Any, event: Any) -> Any:
+        torch, own, lesson = self.torch, self.own, self.lesson
+        score, before = lesson.score[at], lesson.before[at]
         asked = event & ~torch.isnan(score)
         item, score, before = target[asked], score[asked], before[asked]
         known = ~torch.isnan(before)
@@ -350,7 +388,7 @@ class _Trainer:
         drawn = torch.logsumexp(weight - 0.5 * ((score[:, None] - level) / spread) ** 2 - torch.log(spread), dim=-1)
         carry, draw = torch.nn.functional.logsigmoid(mixture[:, -1]), torch.nn.functional.logsigmoid(-mixture[:, -1])
         # The densities above leave out a constant factor, and so does that of a value carried on.
-        same = torch.log(lesson.again[who, : most + 1][asked] * np.sqrt(2 * np.pi) + _TINY)
+        same = torch.log(lesson.again[at][asked] * np.sqrt(2 * np.pi) + _TINY)
         return torch.where(known, torch.logaddexp(carry + same, draw + drawn), drawn).sum()
 
     def _own_mixture(self, state: Any, item: Any) -> Any:
