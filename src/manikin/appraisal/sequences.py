@@ -51,7 +51,8 @@ def sequence_finding(domain: Domain, synthetic: Histories, held_out: Histories, 
         for name, value in found.items()
     )
     rules = tuple(
-        Measure(name, float(count), expected=0.0, passed=count == 0, group="Violations") for name, count in broken.items()
+        Measure(name, float(count), expected=0.0, passed=count == 0, group="Violations")
+        for name, count in broken.items()
     )
     answer = (
         f"{domain.title}: what follows what differs by {found[NEXT]:.3f} from people who were held out "
@@ -178,13 +179,12 @@ def _measured(name: str, left: Any, right: Any) -> Callable[[Floats, Floats], fl
 
 
 def _total_variation(left: _Counted, right: _Counted) -> Callable[[Floats, Floats], float]:
-    rows, columns = (
-        1 + max(int(getattr(side, part).max()) for side in (left, right)) for part in ("before", "after")
-    )
+    rows, columns = (1 + max(int(getattr(side, part).max()) for side in (left, right)) for part in ("before", "after"))
 
     def counted(side: _Counted, weights: Floats) -> Floats:
         index = side.before * columns + side.after
-        return np.bincount(index, weights[side.person], minlength=rows * columns).reshape(rows, columns)
+        counts = np.bincount(index, weights[side.person], minlength=rows * columns)
+        return np.asarray(counts.reshape(rows, columns), np.float64)
 
     def distance(one: Floats, other: Floats) -> float:
         ours, real = counted(left, one), counted(right, other)

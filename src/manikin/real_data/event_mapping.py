@@ -9,8 +9,8 @@ from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from pathlib import Path
 
-from manikin.cohort.timeline import ENDINGS
 from manikin.codebook import Kind, Range, Variable, check_unit
+from manikin.cohort.timeline import ENDINGS
 from manikin.document import Mapping, Notebook, Scalar, Section, Sequence, Value, load, read_number
 from manikin.errors import MappingError, RequestError, UnitError, closest
 from manikin.generators.sequence import Domain, Item
@@ -96,7 +96,7 @@ def read_event_mapping(path: Path) -> EventMapping:
         notebook.add(top, str(error))
     notebook.raise_as(MappingError)
     places = tuple(place for _, place in items), tuple(place for _, place in statics)
-    return EventMapping(domain, *places, **columns, left_by=left_by, endings=endings)
+    return EventMapping(domain, places[0], places[1], **columns, left_by=left_by, endings=endings)
 
 
 def _section(top: Section, key: str) -> Section:
@@ -120,7 +120,9 @@ def _static(name: Scalar, section: Section) -> tuple[Variable | None, Place]:
 def _variable(name: Scalar, section: Section, fixed: Kind | None) -> tuple[Variable | None, Place]:
     column = section.needed_text("column", "HR")
     levels = tuple(one.text for one in section.texts("levels"))
-    kind = fixed or Kind(section.choice("kind", ["quantity", "count", "condition"], "category" if levels else "quantity"))
+    kind = fixed or Kind(
+        section.choice("kind", ["quantity", "count", "condition"], "category" if levels else "quantity")
+    )
     possible, precision = _numbers(section, "possible"), section.number("precision")
     cuts, unit, title = _numbers(section, "cuts"), section.text("unit"), section.text("title", name.text)
     codes = {system: section.text(system) for system in _SYSTEMS}
@@ -162,7 +164,9 @@ def _numbers(section: Section, key: str) -> tuple[float, ...]:
         return ()
     items: tuple[Value, ...] = value.items if isinstance(value, Sequence) else (value,)
     return tuple(
-        number for item in items if (number := read_number(item, f"{section.what}: '{key}'", section.notebook)) is not None
+        number
+        for item in items
+        if (number := read_number(item, f"{section.what}: '{key}'", section.notebook)) is not None
     )
 
 

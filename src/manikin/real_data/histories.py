@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manikin.cohort.timeline import ENDINGS
 from manikin.codebook import Variable
+from manikin.cohort.timeline import ENDINGS
 from manikin.errors import RealDataError
-from manikin.generators.sequence import STUDY, Domain, Histories, grid, one_state, snapped, timeline_of
+from manikin.generators.sequence import STUDY, Histories, grid, one_state, snapped, timeline_of
 from manikin.real_data.event_mapping import EventMapping, Place
 from manikin.real_data.mapping import MISSING
-from manikin.real_data.records import _numbers, _table, _texts
+from manikin.real_data.records import numbers_of, table_of, texts_of
 from manikin.streams import Floats, Seed
 
 
@@ -47,16 +47,16 @@ def parted(histories: Histories, seed: Seed) -> tuple[Histories, Histories]:
 def _people(path: Path, mapping: EventMapping) -> tuple[pa.Array, dict[str, Floats], Any, Any]:
     """Return who there is, what does not change of them, until when they are followed and why no longer."""
     named = (mapping.person, mapping.followed, mapping.left_by, *(place.column for place in mapping.statics))
-    table = _table(path, list(dict.fromkeys(name for name in named if name)))
+    table = table_of(path, list(dict.fromkeys(name for name in named if name)))
     key = _identity(table, mapping.person)
     _, first = np.unique(key.to_numpy(zero_copy_only=False), return_index=True)
     table = table.take(pa.array(np.sort(first)))
     statics = {
-        one.name: _values(_texts(table, place.column), one, place)
+        one.name: _values(texts_of(table, place.column), one, place)
         for one, place in zip(mapping.domain.statics, mapping.statics, strict=True)
     }
     count, horizon = table.num_rows, mapping.domain.horizon
-    followed = np.full(count, float(horizon)) if not mapping.followed else _numbers(table, mapping.followed)
+    followed = np.full(count, float(horizon)) if not mapping.followed else numbers_of(table, mapping.followed)
     if np.isnan(followed).any() or (followed < 1).any():
         raise RealDataError(f"Column '{mapping.followed}': everybody is followed for 1 step of time or more.")
     left_by = _endings(table, mapping) if mapping.left_by else np.full(count, STUDY)
@@ -66,10 +66,12 @@ def _people(path: Path, mapping: EventMapping) -> tuple[pa.Array, dict[str, Floa
 
 
 def _endings(table: pa.Table, mapping: EventMapping) -> Any:
-    written = _plain(_texts(table, mapping.left_by))
+    written = _plain(texts_of(table, mapping.left_by))
     found = np.array([mapping.endings.get(text, -1) for text in written])
     if (found < 0).any():
-        raise RealDataError(f"Column '{mapping.left_by}' holds values that 'left-by' doesn't name as {', '.join(ENDINGS)}.")
+        raise RealDataError(
+            f"Column '{mapping.left_by}' holds values that 'left-by' doesn't name as {', '.join(ENDINGS)}."
+        )
     return found
 
 
@@ -77,11 +79,11 @@ def _events(path: Path, identity: pa.Array, mapping: EventMapping) -> tuple[Any,
     """Return step, person (-1 for nobody known), item and value of each event that is mapped and possible."""
     long = bool(mapping.code)
     columns = [mapping.code, mapping.value] if long else [place.column for place in mapping.items]
-    table = _table(path, list(dict.fromkeys([mapping.patient, mapping.time, *columns])))
-    time = _numbers(table, mapping.time)
+    table = table_of(path, list(dict.fromkeys([mapping.patient, mapping.time, *columns])))
+    time = numbers_of(table, mapping.time)
     step = np.where(np.isnan(time), -1, np.floor(np.nan_to_num(time))).astype(np.int64)
     who = _places(_identity(table, mapping.patient), identity)
-    codes = _texts(table, mapping.code) if long else None
+    codes = texts_of(table, mapping.code) if long else None
     parts = []
     for number, (item, place) in enumerate(zip(mapping.domain.items, mapping.items, strict=True)):
         rows = (
@@ -89,7 +91,7 @@ def _events(path: Path, identity: pa.Array, mapping: EventMapping) -> tuple[Any,
             if codes is not None
             else np.arange(table.num_rows)
         )
-        written = _texts(table, mapping.value if long else place.column).take(pa.array(rows))
+        written = texts_of(table, mapping.value if long else place.column).take(pa.array(rows))
         if item.valued:
             value = _values(written, item.variable, place)
             rows, value = rows[~np.isnan(value)], value[~np.isnan(value)]
@@ -106,7 +108,9 @@ def _values(written: pa.ChunkedArray, variable: Variable, place: Place) -> Float
         levels = variable.levels or ("no", "yes")
         known = {key: np.nan if level == MISSING else float(levels.index(level)) for key, level in place.values.items()}
         if not set(_plain(written)) - {""} <= set(known):
-            raise RealDataError(f"Column '{place.column}' holds values that the mapping of '{variable.name}' doesn't name.")
+            raise RealDataError(
+                f"Column '{place.column}' holds values that the mapping of '{variable.name}' doesn't name."
+            )
         return np.array([known.get(text, np.nan) for text in _plain(written)], np.float64)
     try:
         values = np.asarray(pc.cast(written, pa.float64()).to_numpy(zero_copy_only=False), np.float64)
@@ -124,7 +128,7 @@ def _first_of_each(who: Any, step: Any, item: Any, value: Floats, items: int) ->
 
 def _identity(table: pa.Table, column: str) -> pa.Array:
     """Return identifiers as text; 7 and 7.0 are one."""
-    texts = pc.replace_substring_regex(_texts(table, column), r"\.0$", "")
+    texts = pc.replace_substring_regex(texts_of(table, column), r"\.0$", "")
     return pa.array(pc.fill_null(texts, "").combine_chunks().cast(pa.string()))
 
 
@@ -134,6 +138,3 @@ def _places(whose: pa.Array, identity: pa.Array) -> Any:
 
 def _plain(texts: pa.ChunkedArray) -> list[str]:
     return [text or "" for text in texts.to_pylist()]
-
-
-__all__ = ["Domain", "parted", "read_histories"]

@@ -5,6 +5,7 @@ room that reads records can make, or aggregated counts. Leaves: a fitted sampler
 """
 
 from manikin.generators.sequence.domain import STUDY, Domain, Histories, Item, one_state, snapped, timeline_of
+from manikin.generators.sequence.files import load, save
 from manikin.generators.sequence.learning import Learning, learn_semi_markov
 from manikin.generators.sequence.recurrent import Recurrent
 from manikin.generators.sequence.scale import grid, time_edges, value_edges
@@ -24,7 +25,9 @@ __all__ = [
     "grid",
     "items_of_states",
     "learn_semi_markov",
+    "load",
     "one_state",
+    "save",
     "snapped",
     "time_edges",
     "timeline_of",

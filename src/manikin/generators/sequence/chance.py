@@ -54,8 +54,8 @@ class Memory:
     def blank(cls, domain: Domain, scales: tuple[Scale, ...], patients: int) -> Memory:
         """Return the memory of patients of whom nothing is known."""
         shape = (patients, len(domain.items))
-        unknown = [np.full(shape, np.nan) for _ in range(4)]
-        return cls(domain, scales, *unknown, np.zeros(shape, np.bool_))
+        score, value, now, when = np.full((4, *shape), np.nan)
+        return cls(domain, scales, score, value, now, when, np.zeros(shape, np.bool_))
 
     def since(self, rows: Any, step: Any) -> tuple[Floats, Truths]:
         """Return how many minutes ago each item was recorded, NaN for never, and whether at the contact before."""

@@ -11,16 +11,22 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from manikin.codebook import Kind, Variable, snap
+from manikin.codebook import IndexDates, Kind, Variable, snap
+from manikin.cohort.index import code_of
 from manikin.cohort.layout import Columns, Field, Layout
 from manikin.cohort.timeline import ENDINGS, Encounters, Entry, Events, States, Timeline, Vocabulary
 from manikin.errors import RequestError
 from manikin.generators.sequence.scale import grid
-from manikin.streams import Floats
+from manikin.streams import Floats, Seed
 
 Truths = npt.NDArray[np.bool_]
 
 Part = TypeVar("Part", Encounters, Events, States)
+
+# When synthetic patients begin, unless told otherwise: that real ones began then is nowhere used.
+_YEAR = IndexDates(date(2024, 1, 1), date(2024, 12, 31))
+
+FIRST_SEED = Seed(1)
 
 STUDY = ENDINGS.index("study")
 
@@ -44,10 +50,8 @@ class Item:
     def entry(self) -> Entry:
         """How it stands on record."""
         one = self.variable
-        system = next((name for name in ("loinc", "rxnorm", "snomed", "icd10") if name in one.codes), "")
-        code = f"{system}:{one.codes[system]}" if system else f"local:{one.name}"
         texts = () if one.numeric or not self.valued else one.levels or ("no", "yes")
-        return Entry(self.kind, code, one.title, one.unit, texts, variable=one.name)
+        return Entry(self.kind, code_of(one), one.title, one.unit, texts, variable=one.name)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Domain:
     clock: int = 1
     encounter: str = "inpatient"
     visits: bool = False
-    index_dates: tuple[date, date] = (date(2024, 1, 1), date(2024, 12, 31))
+    index_dates: IndexDates = _YEAR
 
     def __post_init__(self) -> None:
         """Refuse a domain without limits, and chains that no order of writing could keep."""
@@ -107,10 +111,10 @@ class Domain:
         ]
         return tuple(tuple(low for low, high in pairs if high == item) for item in range(len(self.items)))
 
-    @property
-    def layout(self) -> Layout:
-        """The shape of a cohort of such patients."""
-        return Layout(tuple(Field(variable, data=True, static=True) for variable in self.statics), self.index_dates)
+    def layout(self, states: tuple[str, ...]) -> Layout:
+        """Return the shape of a cohort of such patients, who go through these states."""
+        fields = tuple(Field(variable, data=True, static=True) for variable in self.statics)
+        return Layout(fields, self.index_dates, vocabulary=self.vocabulary(states), writes_index=False)
 
     def vocabulary(self, states: tuple[str, ...]) -> Vocabulary:
         """Return what timelines of this domain speak of, by number."""

@@ -136,7 +136,9 @@ class _Pieces:
             first = max(0, place - self.longest)
             start = self.course.step[who, first:place]
             parts = begun[who, first:place] - self.since[who, first:place]
-            parts += _log(self._left(self.course.step[who, place - 1, None] - start, self.course.step[who, place, None] - start))
+            parts += _log(
+                self._left(self.course.step[who, place - 1, None] - start, self.course.step[who, place, None] - start)
+            )
             ended[who, place] = _logsum(parts, 1) + self.until[who, place - 1]
             begun[who, place] = _through(ended[who, place], onward)
         return begun, ended
@@ -242,7 +244,8 @@ def _histogram(bins: Any, weights: Floats, size: int) -> Floats:
     """Return the weights in each bin, by state, shape (states, bins)."""
     states = weights.shape[-1]
     index = bins[..., None] * states + np.arange(states)
-    return np.bincount(index.ravel(), weights.ravel(), minlength=size * states).reshape(size, states).T
+    counts = np.bincount(index.ravel(), weights.ravel(), minlength=size * states)
+    return np.asarray(counts.reshape(size, states).T, np.float64)
 
 
 def _log(shares: Floats) -> Floats:

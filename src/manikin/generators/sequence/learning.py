@@ -20,7 +20,7 @@ from manikin.generators.sequence.contacts import (
     static_scales,
     static_scores,
 )
-from manikin.generators.sequence.domain import STUDY, Domain, Histories, Truths
+from manikin.generators.sequence.domain import FIRST_SEED, STUDY, Domain, Histories, Truths
 from manikin.generators.sequence.durations import Durations
 from manikin.generators.sequence.expectation import Chances, Course, Expected, expect
 from manikin.generators.sequence.scale import time_edges
@@ -31,6 +31,8 @@ _TINY = 1e-12
 _LEAST_SPREAD = 0.05
 _STRONGEST_MEMORY = 0.995
 _LIKENESS_ROUNDS = 15
+# What ``_line`` learns of an item, in this order.
+_LINE = ("first", "first_spread", "level", "memory", "spread", "carried")
 # Beside whether an item is recorded (0 or 1), how much a unit of its normal score counts for likeness.
 _VALUES_COUNT = 0.4
 # First guesses average over so many contacts before and after; each is followed for some rounds, the best to the end.
@@ -51,7 +53,7 @@ class Learning:
     people: int = 500
     longest: int = 40
     pooled: float = 1.0
-    seed: Seed = Seed(1)
+    seed: Seed = FIRST_SEED
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ class _Lesson:
     static: Floats
 
 
-def learn_semi_markov(domain: Domain, histories: Histories, learning: Learning = Learning()) -> SemiMarkov:  # noqa: B008
+def learn_semi_markov(domain: Domain, histories: Histories, learning: Learning = Learning()) -> SemiMarkov:
     """Return the hidden semi-Markov model that these histories speak for.
 
     What it holds are shares, levels and spreads by state and the shares of public bins; no history is kept. It was
@@ -181,17 +183,17 @@ def _emitted(emission: Emission, lesson: _Lesson, valued: Truths) -> Floats:
     """Return the log probability of each contact in each state, shape (people, contacts, states)."""
     contacts = lesson.contacts
     found = np.zeros((len(contacts.step), emission.measured.shape[1]))
-    for item in range(len(valued)):
+    for item, numeric in enumerate(valued):
         likely = emission.measured[contacts.setting[:, item], :, item]
         found += _log(np.where(contacts.seen[:, item, None], likely, 1 - likely))
-    for item in np.flatnonzero(valued):
-        rows = np.flatnonzero(contacts.seen[:, item])
-        carried, drawn = _densities(emission, contacts, rows, item)
-        found[rows] += _log(carried + drawn)
+        if numeric:
+            rows = np.flatnonzero(contacts.seen[:, item])
+            carried, drawn = _densities(emission, contacts, rows, item)
+            found[rows] += _log(carried + drawn)
     found[lesson.place[:, 0]] += _log_normal(
         np.nan_to_num(lesson.static[:, None] - emission.static), emission.static_spread
     ).sum(axis=2)
-    return found[lesson.place]
+    return np.asarray(found[lesson.place])
 
 
 def _densities(emission: Emission, contacts: Contacts, rows: Any, item: int) -> tuple[Floats, Floats]:
@@ -225,16 +227,19 @@ def _shown(model: SemiMarkov, lesson: _Lesson, state: Floats, weight: float) -> 
     contacts, first = lesson.contacts, state[lesson.place[:, 0]]
     shape = (len(model.states), len(model.domain.items))
     measured = np.stack(
-        [_recorded(contacts.seen[:, item], contacts.setting[:, item], state, weight) for item in range(shape[1])], axis=2
+        [_recorded(contacts.seen[:, item], contacts.setting[:, item], state, weight) for item in range(shape[1])],
+        axis=2,
     )
-    parts = [np.zeros(shape), np.ones(shape), np.zeros(shape), np.zeros(shape), np.ones(shape), np.zeros(shape)]
-    for item in np.flatnonzero(model.domain.valued):
+    parts = dict(zip(_LINE, (np.zeros(shape) for _ in _LINE), strict=True)) | {
+        name: np.ones(shape) for name in _LINE if "spread" in name
+    }
+    for item in np.flatnonzero(model.domain.valued).tolist():
         rows = np.flatnonzero(contacts.seen[:, item])
         carried, drawn = _densities(model.emission, contacts, rows, item)
         share = state[rows] * carried / np.maximum(carried + drawn, _TINY)
         line = _line(contacts.score[rows, item], contacts.before[rows, item], state[rows], share, weight)
-        for part, column in zip(parts, line, strict=True):
-            part[:, item] = column
+        for name, column in zip(_LINE, line, strict=True):
+            parts[name][:, item] = column
     known = ~np.isnan(lesson.static)
     total = first.T @ known + weight
     static = first.T @ np.nan_to_num(lesson.static) / total
@@ -243,7 +248,9 @@ def _shown(model: SemiMarkov, lesson: _Lesson, state: Floats, weight: float) -> 
     return replace(
         model,
         start=start / start.sum(),
-        emission=Emission(measured, *parts, static, np.sqrt(np.maximum(square - static**2, _LEAST_SPREAD**2))),
+        emission=Emission(
+            measured, **parts, static=static, static_spread=np.sqrt(np.maximum(square - static**2, _LEAST_SPREAD**2))
+        ),
     )
 
 

@@ -21,12 +21,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, ndtr, ndtri
+from scipy.special import expit, ndtri
 
-from manikin.cohort.layout import Columns, Layout
-from manikin.cohort.timeline import ENDINGS, Timeline, Vocabulary
+from manikin.cohort.layout import TIMELINE, Columns, Layout
+from manikin.cohort.timeline import Timeline
 from manikin.generators.sequence.chance import Chance, Memory, normal_above
-from manikin.generators.sequence.domain import STUDY, Domain, one_state, snapped, timeline_of
+from manikin.generators.sequence.domain import FIRST_SEED, STUDY, Domain, one_state, snapped, timeline_of
 from manikin.generators.sequence.durations import Durations
 from manikin.generators.sequence.scale import Scale, kept
 from manikin.streams import Floats, Ordinals, Seed
@@ -75,21 +75,16 @@ class Recurrent:
     gaps: Scale
     observed: Durations
     tier: str = "controlled"
-    seed: Seed = Seed(1)
+    seed: Seed = FIRST_SEED
 
     def seeded(self, seed: Seed) -> Recurrent:
         """Return the same network whose chance follows from another seed."""
         return replace(self, seed=seed)
 
     @property
-    def vocabulary(self) -> Vocabulary:
-        """What its timelines speak of; of states there is one."""
-        return self.domain.vocabulary(("followed",))
-
-    @property
     def layout(self) -> Layout:
         """The shape of what it makes."""
-        return self.domain.layout
+        return self.domain.layout(("followed",))
 
     def statics(self, ordinals: Ordinals) -> Columns:
         """Return the columns of what does not change of these patients."""
@@ -105,13 +100,13 @@ class Recurrent:
 
     def draw(self, ordinals: Ordinals) -> Columns:
         """Return the columns of the patients with these ordinals, ascending."""
-        return self.statics(ordinals)
+        return {**self.statics(ordinals), TIMELINE: self.timeline(ordinals)}
 
     def _static_scores(self, chance: Chance) -> Floats:
         rows = np.arange(len(chance.ordinals))
         normal = [kept(ndtri(chance(rows, 0, "static", one.name))) for one in self.domain.statics]
         factor = np.linalg.cholesky(self.together) if normal else self.together
-        scores = [kept(sum(factor[row, k] * normal[k] for k in range(row + 1))) for row in range(len(normal))]  # type: ignore[arg-type]
+        scores = [kept(sum(factor[row, k] * normal[k] for k in range(row + 1))) for row in range(len(normal))]
         return np.column_stack([np.zeros((len(rows), 0)), *scores])
 
     @cached_property
@@ -225,7 +220,9 @@ class _Walk:
         known = ~np.isnan(before)
         since = np.nan_to_num(before)
         mixture = state @ weights["value"][item] + weights["value_bias"][item]
-        mixture = mixture + since[:, None] * weights["value_before"][item] + known[:, None] * weights["value_known"][item]
+        mixture = (
+            mixture + since[:, None] * weights["value_before"][item] + known[:, None] * weights["value_known"][item]
+        )
         part = _chosen(mixture[:, :VALUE_PARTS], self.chance(who, step, "value part"))
         rows = np.arange(len(who))
         level, spread = mixture[rows, VALUE_PARTS + part], _spread(mixture[rows, 2 * VALUE_PARTS + part])

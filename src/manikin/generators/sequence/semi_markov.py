@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from manikin.codebook import Kind, Variable
-from manikin.cohort.layout import Columns, Layout
-from manikin.cohort.timeline import ENDINGS, States, Timeline, Vocabulary
+from manikin.cohort.layout import TIMELINE, Columns, Layout
+from manikin.cohort.timeline import ENDINGS, States, Timeline
 from manikin.errors import RequestError
 from manikin.generators.sequence.chance import Chance, Memory, normal_above
 from manikin.generators.sequence.contacts import SETTINGS, recency
-from manikin.generators.sequence.domain import STUDY, Domain, Item, snapped, timeline_of
+from manikin.generators.sequence.domain import FIRST_SEED, STUDY, Domain, Item, snapped, timeline_of
 from manikin.generators.sequence.durations import Durations
 from manikin.generators.sequence.scale import Scale, value_edges
 from manikin.streams import Floats, Ordinals, Seed
@@ -114,7 +114,7 @@ class SemiMarkov:
     scales: tuple[Scale, ...]
     static_scales: tuple[Scale, ...]
     tier: str = "controlled"
-    seed: Seed = Seed(1)
+    seed: Seed = FIRST_SEED
 
     @classmethod
     def from_counts(
@@ -164,14 +164,9 @@ class SemiMarkov:
         return replace(self, seed=seed)
 
     @property
-    def vocabulary(self) -> Vocabulary:
-        """What its timelines speak of."""
-        return self.domain.vocabulary(self.states)
-
-    @property
     def layout(self) -> Layout:
         """The shape of what it makes."""
-        return self.domain.layout
+        return self.domain.layout(self.states)
 
     @cached_property
     def _below(self) -> tuple[Floats, Floats]:
@@ -194,7 +189,7 @@ class SemiMarkov:
 
     def draw(self, ordinals: Ordinals) -> Columns:
         """Return the columns of the patients with these ordinals, ascending."""
-        return self.statics(ordinals)
+        return {**self.statics(ordinals), TIMELINE: self.timeline(ordinals)}
 
     def _start(self, chance: Chance) -> Any:
         uniform = chance(np.arange(len(chance.ordinals)), 0, "start")
