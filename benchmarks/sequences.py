@@ -47,7 +47,7 @@ SETS: Mapping[str, Records] = {
         "physionet2012_icu_set_a/events.parquet",
         "physionet2012_icu_set_a/stays.parquet",
         Learning(states=12, rounds=15, people=600),
-        Training(steps=1500, stretch=200),
+        Training(steps=1000, stretch=200),
     ),
 }
 

@@ -110,7 +110,7 @@ def _descending(domain: Domain, histories: Histories) -> int:
     for high, lows in enumerate(domain.floors):
         for low in lows:
             one, other = events.entry == low, events.entry == high
-            _, left, right = np.intersect1d(moment[one], moment[other], assume_unique=True, return_indices=True)
+            _, left, right = np.intersect1d(moment[one], moment[other], return_indices=True)
             broken += int((events.value[one][left] > events.value[other][right] + 1e-9).sum())
     return broken
 

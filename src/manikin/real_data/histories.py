@@ -93,7 +93,7 @@ def _events(path: Path, identity: pa.Array, mapping: EventMapping) -> tuple[Any,
         )
         written = texts_of(table, mapping.value if long else place.column).take(pa.array(rows))
         if item.valued:
-            value = _values(written, item.variable, place)
+            value = _values(written, item.variable, place, mapping.value)
             rows, value = rows[~np.isnan(value)], value[~np.isnan(value)]
         else:
             rows = rows[pc.is_valid(written).to_numpy(zero_copy_only=False)]
@@ -102,20 +102,19 @@ def _events(path: Path, identity: pa.Array, mapping: EventMapping) -> tuple[Any,
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
 
 
-def _values(written: pa.ChunkedArray, variable: Variable, place: Place) -> Floats:
+def _values(written: pa.ChunkedArray, variable: Variable, place: Place, column: str = "") -> Floats:
     """Return numbers on the codebook's grid, or the numbers of levels; NaN where there is none that is possible."""
+    where = column or place.column
     if not variable.numeric:
         levels = variable.levels or ("no", "yes")
         known = {key: np.nan if level == MISSING else float(levels.index(level)) for key, level in place.values.items()}
         if not set(_plain(written)) - {""} <= set(known):
-            raise RealDataError(
-                f"Column '{place.column}' holds values that the mapping of '{variable.name}' doesn't name."
-            )
+            raise RealDataError(f"Column '{where}' holds values that the mapping of '{variable.name}' doesn't name.")
         return np.array([known.get(text, np.nan) for text in _plain(written)], np.float64)
     try:
         values = np.asarray(pc.cast(written, pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     except pa.ArrowException:
-        raise RealDataError(f"Column '{place.column}' holds something other than numbers.") from None
+        raise RealDataError(f"Column '{where}' holds something other than numbers.") from None
     low, high, _ = grid(variable)
     return np.where((values >= low) & (values <= high), snapped(variable, np.nan_to_num(values)), np.nan)
 

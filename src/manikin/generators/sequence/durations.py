@@ -66,7 +66,11 @@ class Durations:
         """Return whole steps, 1 or more, of patients in these states."""
         below = np.cumsum(self.shares, axis=1)
         share = uniform * below[state, -1]
-        place = np.minimum((share[:, None] >= below[state]).sum(axis=1), self.shares.shape[1] - 1)
+        place = np.zeros(len(share), np.int64)
+        for one in np.unique(state):
+            mine = state == one
+            place[mine] = np.searchsorted(below[one], share[mine], side="right")
+        place = np.minimum(place, self.shares.shape[1] - 1)
         start = below[state, place] - self.shares[state, place]
         within = np.clip((share - start) / np.maximum(self.shares[state, place], 1e-300), 0, 1 - 1e-9)
         width = self.edges[place + 1] - self.edges[place]

@@ -56,7 +56,7 @@ def load(path: Path) -> SemiMarkov | Recurrent:
         if about["version"] != _VERSION:
             raise RequestError(f"{path} is of version {about['version']}; this program reads version {_VERSION}.")
         return _semi_markov(about, arrays) if about["kind"] == "semi-markov" else _recurrent(about, arrays)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
         raise RequestError(f"{path} is no file of a learnt sampler. Write one with 'save'.") from problem
 
 
