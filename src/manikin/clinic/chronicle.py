@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from manikin.clinic.memory import Rows
-from manikin.clinic.pathway import Pathway, State
-from manikin.streams import Draws, Floats
+from manikin.clinic.pathway import Contact, Pathway
+from manikin.streams import Floats
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -29,23 +29,21 @@ class Contacts:
         self.closed: list[tuple[Any, ...]] = []
         self.numbers: Arrays = {}
 
-    def meet(self, state: State, view: View, leaving: Floats, draws: Draws, visits: Any) -> None:
-        """Open, go on with or close encounters, as a state says."""
-        if state.contact is None or not self.record:
+    def meet(self, contact: Contact, rows: Rows, time: Floats, until: Floats | None) -> None:
+        """Open, go on with or close encounters at a time; those with an end of their own (``until``) are closed by it."""
+        if not self.record:
             return
-        rows, time, contact = view.rows, view.time, state.contact
         if contact.kind == "none":
             self.close(rows, time)
             return
         kind = self.kinds.index(contact.kind)
-        other = (self.open[rows] != kind) | (contact.lasts is not None)
+        other = np.ones(rows.size, np.bool_) if until is not None else self.open[rows] != kind
         mine = rows[other]
         self.close(mine, time[other])
         self.number[mine] += 1
         self.open[mine], self.since[mine] = kind, time[other]
-        if contact.lasts is not None:
-            lasts = contact.lasts.minutes(view, rows.size, lambda: draws.at(f"{state.name} lasts", rows, visits))
-            self.close(rows, np.minimum(time + lasts, leaving))
+        if until is not None:
+            self.close(rows, until)
 
     def close(self, rows: Rows, time: Floats) -> None:
         """End what is open of some patients."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -236,7 +237,7 @@ class _Walk:
             if plan := self.plan(order, view, visits, plans):
                 plans.append(plan)
         leaving, by = self.leaving(state, view, plans, visits)
-        self.contacts.meet(state, view, leaving, self.draws, visits)
+        self.meet(state, view, leaving, visits)
         self.write(state, view, leaving, visits)
         for plan in plans:
             self.carry_out(plan, view, leaving)
@@ -269,10 +270,20 @@ class _Walk:
 
     def finish(self, state: State, view: View, visits: Any) -> None:
         """Let patients come to the end of their follow-up."""
-        self.contacts.meet(state, view, view.time, self.draws, visits)
+        self.meet(state, view, view.time, visits)
         self.write(state, view, view.time, visits)
         self.remember(state, view.rows, view.time, view.time)
         self.end(view.rows, view.time, state.ends)
+
+    def meet(self, state: State, view: View, leaving: Floats, visits: Any) -> None:
+        """Open or close encounters, as a state says."""
+        if state.contact is None:
+            return
+        until = None
+        if (lasts := state.contact.lasts) is not None:
+            draw = partial(self.draws.at, f"{state.name} lasts", view.rows, visits)
+            until = np.minimum(view.time + lasts.minutes(view, view.rows.size, draw), leaving)
+        self.contacts.meet(state.contact, view.rows, view.time, until)
 
     def end(self, rows: Rows, time: Floats, ending: str) -> None:
         """Follow patients no longer."""
