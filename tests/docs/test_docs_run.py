@@ -59,7 +59,7 @@ def test_links_between_pages_lead_somewhere():
 def test_every_rule_and_setting_of_the_model_language_is_documented():
     page = "".join((ROOT / "docs" / name).read_text() for name in ("model-language.md", "pathways.md"))
     source = "".join(path.read_text() for path in (ROOT / "src/manikin/clinic/reading").glob("*.py"))
-    readers = "get|need|text|texts|number|flag|sections|entries|needed_text|choice|_span|_acts|_probability|_condition|_number"
+    readers = "get|need|text|texts|number|flag|sections|entries|needed_text|choice|span|_acts|probability|condition|number|time"
     asked = set(re.findall(rf'\.(?:{readers})\((?:section, |inner, )?"([a-z-]+)"', source))
     missing = {key for key in asked if f"{key}:" not in page and f"`{key}`" not in page}
     assert not missing
@@ -76,3 +76,14 @@ def test_every_defect_setting_and_preset_of_a_study_is_documented():
     kinds = re.findall(r'^    "([a-z-]+)": "\{', source, re.MULTILINE)
     assert len(kinds) == 8
     assert not {word for word in {*asked, *kinds, *presets()} if f"{word}:" not in page and f"`{word}`" not in page}
+
+
+def test_every_bias_setting_and_column_of_a_study_of_accuracy_is_documented():
+    page = (ROOT / "docs" / "diagnostic-studies.md").read_text()
+    source = (ROOT / "src/manikin/cohort/accuracy/reading.py").read_text()
+    asked = set(re.findall(r'\.(?:section\.(?:get|need|number)|share|condition)\("([a-z-]+)"', source))
+    kinds = re.findall(r'^    "([a-z-]+)": "\{', source, re.MULTILINE)
+    columns = set(re.findall(r'"(accuracy_[a-z_]+)"', (ROOT / "src/manikin/cohort/accuracy/sampler.py").read_text()))
+    assert len(kinds) == 6
+    assert len(columns) == 9
+    assert not {word for word in {*asked, *kinds, *columns} if f"{word}:" not in page and f"`{word}`" not in page}
