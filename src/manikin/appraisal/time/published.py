@@ -1,0 +1,120 @@
+"""Published figures about time: which targets are, and how what they are about is distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from manikin.appraisal.check import Subject
+from manikin.clinic import ClinicalModel, ModelVariable, Published, Statistic, Target
+from manikin.clinic.estimates import cells
+from manikin.clinic.pathway import PATHWAY
+from manikin.streams import Floats
+
+# Units in which a quantity is a time.
+_TIMES = frozenset({"s", "min", "h", "d", "wk", "mo", "a"})
+_POINTS, _MOST = 40, 12
+
+
+def on_time(model: ClinicalModel) -> list[Target]:
+    """Return the targets that are about the finished pathway, directly or by other variables."""
+    names = following(model)
+    return [target for target in model.targets.values() if target.reads & names]
+
+
+def following(model: ClinicalModel) -> frozenset[str]:
+    """Return the variables that read the finished pathway, directly or by others."""
+    found: set[str] = set()
+    while True:
+        more = {name for name, one in model.variables.items() if one.parents & {PATHWAY, *found}} - found
+        if not more:
+            return frozenset(found)
+        found |= more
+
+
+def waits(subject: Subject, most: int) -> list[dict[str, Any]]:
+    """Return the cumulative distribution of each time that a target is about, with what is published of it."""
+    model, kept = subject.program.model, frozenset(subject.cohort.layout.names)
+    timed = {
+        target.name: variable
+        for target in on_time(model)
+        if not (subject.conditional or subject.biased) and target.reads <= {*kept, *subject.program.parameters}
+        for variable in [_timed(target, model)]
+        if variable is not None
+    }
+    reads = frozenset[str]().union(*(model.targets[name].reads for name in timed)) & kept
+    if not reads:
+        return []
+    columns = {**subject.program.parameters, **subject.cohort.columns(reads, most)}
+    weights = subject.cohort.weights(most)
+    drawn = [one for name, variable in timed.items() for one in _drawn(model.targets[name], variable, columns, weights)]
+    return drawn[:_MOST]
+
+
+def _timed(target: Target, model: ClinicalModel) -> ModelVariable | None:
+    """Return the one variable of the pathway that a target is about, if it is a time."""
+    if target.statistic not in (Statistic.QUANTILE, Statistic.MEAN, Statistic.SHARE) or target.standard is not None:
+        return None
+    about = [model.variables[name] for name in target.of[0].reads & following(model)]
+    return about[0] if len(about) == 1 and about[0].meaning.unit in _TIMES else None
+
+
+def _drawn(
+    target: Target, variable: ModelVariable, columns: Mapping[str, Any], weights: Floats | None
+) -> list[dict[str, Any]]:
+    share = target.statistic is Statistic.SHARE
+    values = np.asarray(columns[variable.name] if share else target.of[0].compute(columns), np.float64)
+    inside = np.ones(values.shape, np.bool_) if share else np.isfinite(values)
+    if target.among is not None:
+        inside &= np.asarray(target.among.compute(columns))
+    weights = np.ones(values.shape) if weights is None else weights
+    told = []
+    for label, published, mine in zip(target.labels, target.values, cells(target, columns, inside), strict=True):
+        curve = _curve(values[mine], weights[mine])
+        if published is not None and curve:
+            told.append(
+                {
+                    "target": target.name,
+                    "label": label,
+                    "title": variable.meaning.title,
+                    "unit": variable.meaning.unit if share else target.unit,
+                    "curve": curve,
+                    "mark": _mark(target, published, variable.name, columns, curve),
+                }
+            )
+    return told
+
+
+def _curve(values: Floats, weights: Floats) -> list[list[float]]:
+    """Return points of a cumulative distribution; who never comes to it keeps it below 1."""
+    finite = np.isfinite(values)
+    if not finite.any() or weights.sum() <= 0:
+        return []
+    order = np.argsort(values[finite], kind="stable")
+    ranked, below = values[finite][order], np.cumsum(weights[finite][order]) / weights.sum()
+    places = np.unique(np.linspace(0, len(ranked) - 1, _POINTS).astype(np.int64))
+    return [[round(float(ranked[place]), 4), round(float(below[place]), 4)] for place in places]
+
+
+def _mark(
+    target: Target, published: Published, name: str, columns: Mapping[str, Any], curve: list[list[float]]
+) -> dict[str, Any]:
+    """Return where the published value stands: at a level, or for a share at the time that it is about."""
+    stated = {"value": published.value, "low": published.low, "high": published.high}
+    if target.statistic is Statistic.SHARE:
+        return {"kind": "share", "level": _threshold(target, name, columns, curve), **stated}
+    if target.statistic is Statistic.QUANTILE:
+        return {"kind": "quantile", "level": target.quantile, **stated}
+    return {"kind": "mean", "level": None, **stated}
+
+
+def _threshold(target: Target, name: str, columns: Mapping[str, Any], curve: list[list[float]]) -> float | None:
+    """Return the time at which the condition that a share is about turns, where it asks for nothing else."""
+    if not target.of[0].reads <= {name, *(key for key, value in columns.items() if np.ndim(value) == 0)}:
+        return None
+    times = np.linspace(0, max(curve[-1][0], 1e-9), 2001)
+    holds = np.broadcast_to(target.of[0].compute({**columns, name: times}), times.shape)
+    turns = np.flatnonzero(holds[1:] != holds[:-1])
+    return round(float(times[turns[0] + 1]), 3) if turns.size == 1 else None
