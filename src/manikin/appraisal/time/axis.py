@@ -16,7 +16,7 @@ MONTH, YEAR = 30.4375 * DAY, 365.25 * DAY
 # Units in which times are said: UCUM code, how a person writes it, minutes, and up to how many minutes it serves.
 _UNITS = (
     ("min", "min", 1.0, 2 * HOUR),
-    ("h", "h", HOUR, 3 * DAY),
+    ("h", "h", HOUR, 2 * DAY),
     ("d", "days", DAY, 90 * DAY),
     ("mo", "months", MONTH, 3 * YEAR),
     ("a", "years", YEAR, math.inf),
@@ -30,8 +30,6 @@ _NAMED = (
     *((n * YEAR, "1 year" if n == 1 else f"{n} years") for n in (1, 2, 5, 10, 20)),
 )
 _BENDS = (5.0, 10.0, 30.0, HOUR, 3 * HOUR, 6 * HOUR, DAY, 7 * DAY, MONTH)
-# How close two labels may stand, as a share of the axis.
-_APART = 0.09
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Axis:
     def ticks(self, about: int = 5) -> list[tuple[float, str]]:
         """Return moments with their labels, far enough apart to be read; the unit stands at the last one."""
         if self.bend:
-            return self._thinned([(0.0, "0"), *_NAMED])
+            return self._thinned([(0.0, "0"), *_NAMED], 0.8 / about)
         _, word, minutes, _ = _unit(self.end)
         step = _step(self.end / minutes / about)
         count = math.floor(self.end / minutes / step + 1e-9)
@@ -78,10 +76,10 @@ class Axis:
             (n * step * minutes, f"{n * step:g} {word}" if n == count else f"{n * step:g}") for n in range(count + 1)
         ]
 
-    def _thinned(self, candidates: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    def _thinned(self, candidates: Sequence[tuple[float, str]], apart: float) -> list[tuple[float, str]]:
         kept: list[tuple[float, str]] = []
         for moment, label in candidates:
-            clear = not kept or self.share(moment) - self.share(kept[-1][0]) >= _APART
+            clear = not kept or self.share(moment) - self.share(kept[-1][0]) >= apart
             if moment <= self.end and clear:
                 kept.append((moment, label))
         return kept
@@ -89,7 +87,7 @@ class Axis:
 
 def said(minutes: float) -> str:
     """Return a stretch of time as a person says it."""
-    _, word, each, _ = _unit(abs(minutes) / 1.5)
+    _, word, each, _ = _unit(abs(minutes))
     value = minutes / each
     text = f"{value:.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
     return f"{text} {word.removesuffix('s') if text == '1' else word}"
@@ -97,7 +95,7 @@ def said(minutes: float) -> str:
 
 def in_units(minutes: float) -> tuple[str, float]:
     """Return the unit, in UCUM, in which such a time is best given, and how many minutes it has."""
-    code, _, each, _ = _unit(minutes / 1.5)
+    code, _, each, _ = _unit(minutes)
     return code, each
 
 

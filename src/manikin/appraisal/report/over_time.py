@@ -1,0 +1,608 @@
+"""Pictures of what happens over time: where patients are, how they move, how long things take, and some of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from manikin.appraisal.report.pictures import Panel
+from manikin.appraisal.report.svg import Scale, covering, figure, picture, short, stretched, tag, unit_label
+from manikin.appraisal.time.axis import Axis, in_units, said
+from manikin.codebook import in_sentence
+
+_COLOURS = 12
+_FLOW, _BAND, _WAIT = 250, 150, 150  # heights of plots, in pixels
+_LANE, _VALUES = 22, 46  # heights of lanes in a patient's timeline
+_LETTER = 6.3 / 620  # width of a letter of a picture, as a share of a wide one
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table with a picture in it."""
+
+    title: str
+    picture: Markup
+    note: str
+    extra: str = ""
+    range: str = ""
+    colour: str = ""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One patient's course: who it is, which way, how it ends, and a lane for each sort of thing that happened."""
+
+    name: str
+    who: str
+    path: str
+    share: str
+    ending: str
+    known: str
+    lanes: tuple[Row, ...]
+    axis: Markup
+
+
+def over_time(drawings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every picture of the section, by its name; those of which there is nothing to show are empty."""
+    axis = Axis(**drawings["axis"])
+    colours = colours_of(drawings["states"])
+    return {
+        "flow": flow(drawings["states"], drawings["occupancy"], axis, colours),
+        "states": _states(drawings["states"], colours),
+        "matrix": matrix(drawings["states"], drawings["moves"], colours),
+        "delays": _delays(drawings["delays"]),
+        "gaps": _gaps(drawings["gaps"]),
+        "trajectories": [trajectory(one, axis) for one in drawings["trajectories"]],
+        "waits": [wait(one) for one in drawings["waits"]],
+        "timelines": [_patient(one, drawings["states"], axis, colours) for one in drawings["timelines"]],
+        "bent": bool(axis.bend),
+        "patients": f"{drawings['patients']:,}",
+    }
+
+
+def colours_of(states: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the class of each state's colour; death has the colour of ink, and loss that of nothing known."""
+    final = {"death": "death", "loss": "loss"}
+    return [final.get(state["ends"], f"g{number % _COLOURS}") for number, state in enumerate(states)]
+
+
+# --- where patients are ---------------------------------------------------------------------------------------------
+
+
+def flow(
+    states: Sequence[Mapping[str, Any]], occupancy: Mapping[str, Any], axis: Axis, colours: Sequence[str]
+) -> Markup:
+    """Return which share of patients is in each state at any time, one upon the other."""
+    places = [100 * axis.share(time) for time in occupancy["times"]]
+    below = [0.0] * len(places)
+    areas, labels = [], []
+    for state, shares, colour in zip(states, occupancy["shares"], colours, strict=True):
+        above = [low + share for low, share in zip(below, shares, strict=True)]
+        if max(shares) > 0:
+            areas.append(_area(places, below, above, colour, state["title"]))
+            labels += _named(state["title"], places, below, above)
+        below = above
+    grid = [tag("line", class_="over", x1=0, x2=100, y1=100 * y, y2=100 * y) for y in (0.25, 0.5, 0.75)]
+    left, width = 5, 95
+    placed = [
+        tag(
+            "text",
+            title,
+            class_="area-name",
+            x=f"{left + width * x / 100:.2f}%",
+            y=8 + _FLOW * (1 - y) + 4,
+            text_anchor="middle",
+        )
+        for title, x, y in labels
+    ]
+    ticks = [
+        tag("text", label, x=f"{left + width * axis.share(at):.2f}%", y=_FLOW + 25, text_anchor=_anchor(axis.share(at)))
+        for at, label in axis.ticks(6)
+    ]
+    scale = [
+        tag("text", f"{share}%", x=f"{left - 0.7}%", y=8 + _FLOW * (1 - share / 100) + 4, text_anchor="end")
+        for share in (0, 50, 100)
+    ]
+    last = "; ".join(
+        f"{state['title']} {figure(shares[len(shares) // 2], 'share')} half-way and {figure(shares[-1], 'share')} at the end"
+        for state, shares in zip(states, occupancy["shares"], strict=True)
+    )
+    return picture(
+        stretched(*areas, *grid, top=8, height=_FLOW, left=f"{left}%", width=f"{width}%"),
+        tag("line", class_="axis", x1=f"{left}%", x2="100%", y1=8 + _FLOW, y2=8 + _FLOW),
+        *placed,
+        *ticks,
+        *scale,
+        label=f"Share of patients in each state over {said(axis.end)}: {last}",
+        kind="flow",
+        height=_FLOW + 32,
+    )
+
+
+def _area(places: Sequence[float], below: Sequence[float], above: Sequence[float], colour: str, title: str) -> Markup:
+    """Return one state's layer."""
+    upper = "L".join(f"{x:.2f} {100 * (1 - y):.2f}" for x, y in zip(places, above, strict=True))
+    lower = "L".join(f"{x:.2f} {100 * (1 - y):.2f}" for x, y in zip(reversed(places), reversed(below), strict=True))
+    return tag("path", tag("title", title), class_=f"layer {colour}", d=f"M{upper}L{lower}Z")
+
+
+def _named(
+    title: str, places: Sequence[float], below: Sequence[float], above: Sequence[float]
+) -> list[tuple[str, float, float]]:
+    """Return where a layer's name stands: where it has most room above and below its letters, or nowhere."""
+    half = 50 * len(title) * _LETTER + 0.5
+    best, spot = 0.0, None
+    for x in places:
+        if half <= x <= 100 - half:
+            under = [n for n, place in enumerate(places) if x - half <= place <= x + half]
+            low, high = max(below[n] for n in under), min(above[n] for n in under)
+            if high - low > best:
+                best, spot = high - low, (title, x, (low + high) / 2)
+    return [spot] if spot and best > 0.065 else []
+
+
+# --- how long things take -------------------------------------------------------------------------------------------
+
+
+def spread(quantiles: Sequence[float], axis: Axis, label: str, colour: str = "g0") -> Markup:
+    """Return the spread of a time: a line for nine of ten, a bar for half of them, a stroke for the median."""
+    fifth, low, middle, high, last = quantiles
+    return picture(
+        *(tag("line", class_="grid", x1=axis.at(at), x2=axis.at(at), y1=0, y2=_LANE) for at, _ in axis.ticks()),
+        tag("line", class_="reach", x1=axis.at(fifth), x2=axis.at(last), y1=_LANE / 2, y2=_LANE / 2),
+        tag("rect", class_=f"half {colour}", x=axis.at(low), y=6, width=axis.between(low, high), height=_LANE - 12),
+        tag("line", class_="middle", x1=axis.at(middle), x2=axis.at(middle), y1=3, y2=_LANE - 3),
+        label=label,
+        kind="track",
+        height=_LANE,
+    )
+
+
+def spread_axis(spreads: Sequence[Sequence[float]]) -> Axis:
+    """Return a common axis for spreads, bent where they are of unlike size."""
+    end = max((one[4] for one in spreads), default=0.0) or 1.0
+    least = min((one[2] for one in spreads if one[2] > 0), default=end)
+    return Axis(end, 0.0 if end / least < 30 else max(1.0, min(bend for bend in (*_ROUND, end) if bend >= least / 2)))
+
+
+_ROUND = (1.0, 5.0, 30.0, 60.0, 360.0, 1440.0, 10080.0)
+
+
+def _row(title: str, quantiles: Sequence[float], axis: Axis, extra: str = "", colour: str = "g0") -> Row:
+    middle, range_ = _told(quantiles)
+    label = f"{title} {extra}: median {middle}, quartiles {range_}".replace("  ", " ")
+    return Row(title, spread(quantiles, axis, label, colour), middle, extra, range_, colour)
+
+
+def _told(quantiles: Sequence[float]) -> tuple[str, str]:
+    """Return a median and its quartiles in the unit of the median."""
+    unit, minutes = in_units(quantiles[2])
+    low, middle, high = (one / minutes for one in quantiles[1:4])
+    places = 0 if high >= 20 else 1
+    low, middle, high = (round(one, places) for one in (low, middle, high))
+    word = unit_label(unit)
+    return f"{middle:g} {word.removesuffix('s') if middle == 1 else word}", f"{low:g}–{high:g}"
+
+
+def _delays(tests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return two rows for each test, from order to collection and on to the result, on one axis."""
+    lines = [
+        (one["title"] if first else "", what, one[key])
+        for one in tests
+        for first, (key, what) in _firsts([(key, what) for key, what in _WAYS if one[key][4] > 0])
+    ]
+    return _table(lines)
+
+
+_WAYS = (("collected", "order to collection"), ("resulted", "collection to result"))
+
+
+def _firsts(items: Sequence[Any]) -> list[tuple[bool, Any]]:
+    return [(place == 0, item) for place, item in enumerate(items)]
+
+
+def _gaps(variables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return _table([(one["title"], "", one["gap"]) for one in variables])
+
+
+def _table(lines: Sequence[tuple[str, str, Sequence[float]]]) -> dict[str, Any]:
+    """Return rows of spreads with the axis below them."""
+    axis = spread_axis([quantiles for _, _, quantiles in lines])
+    return {"rows": [_row(title, spread, axis, what) for title, what, spread in lines], "axis": time_axis(axis)}
+
+
+def time_axis(axis: Axis, about: int = 5) -> Markup:
+    """Return the axis under a column of pictures."""
+    texts = [
+        tag("text", label, x=axis.at(at), y=15, text_anchor=_anchor(axis.share(at))) for at, label in axis.ticks(about)
+    ]
+    return tag(
+        "svg",
+        tag("line", class_="axis", x1="0", x2="100%", y1=1, y2=1),
+        *texts,
+        class_="track",
+        height=20,
+        aria_hidden="true",
+    )
+
+
+def _states(states: Sequence[Mapping[str, Any]], colours: Sequence[str]) -> dict[str, Any]:
+    """Return a row for each state: who is ever there, how often, and how long a stay is."""
+    axis = spread_axis([state["stay"] for state in states if state["stay"]])
+    rows = [
+        {
+            "title": state["title"],
+            "colour": colour,
+            "ever": state["ever"],
+            "visits": figure(state["visits"], decimals=1),
+            "stay": _row(state["title"], state["stay"], axis, colour=colour) if state["stay"] else None,
+            "ends": {"": "", "loss": "lost to follow-up"}.get(state["ends"], state["ends"]),
+        }
+        for state, colour in zip(states, colours, strict=True)
+    ]
+    return {"rows": rows, "axis": time_axis(axis)}
+
+
+# --- how they move --------------------------------------------------------------------------------------------------
+
+
+def matrix(
+    states: Sequence[Mapping[str, Any]], moves: Sequence[Sequence[int]], colours: Sequence[str]
+) -> dict[str, Any]:
+    """Return from which state patients go to which, as shares of all who leave it; only what occurs."""
+    titles = [*(state["title"] for state in states), "study ends"]
+    used = [column for column in range(len(titles)) if any(row[column] for row in moves)]
+    rows = [
+        {
+            "title": states[number]["title"],
+            "colour": colours[number],
+            "count": f"{sum(row):,}",
+            "cells": [_cell(row[column], sum(row), column == number) for column in used],
+        }
+        for number, row in enumerate(moves)
+        if sum(row)
+    ]
+    heads = [{"title": titles[column], "colour": [*colours, "loss"][column]} for column in used]
+    return {"heads": heads, "rows": rows}
+
+
+def _cell(count: int, total: int, own: bool) -> dict[str, Any]:
+    share = count / total
+    text = "" if not count else "<1%" if share < 0.01 else f"{100 * share:.0f}%"
+    return {"text": text, "count": f"{count:,}", "depth": round(100 * share**0.8), "own": own}
+
+
+# --- how values move ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Up:
+    """The upward scale of a small plot, logarithmic where values differ by more than a line could show."""
+
+    scale: Scale
+    logarithmic: bool
+
+    @classmethod
+    def over(cls, values: Sequence[float]) -> _Up:
+        low, high = min(values), max(values)
+        if low > 0 and high / low > 60:
+            return cls(Scale(math.log10(low) - 0.05, math.log10(high) + 0.05), True)
+        return cls(covering(list(values), low=0.0 if low >= 0 else None), False)
+
+    def down(self, value: float) -> float:
+        """Return how far below the top a value stands, from 0 to 100."""
+        return 100 * (1 - self.scale.share(math.log10(max(value, 1e-12)) if self.logarithmic else value))
+
+    def ticks(self) -> list[float]:
+        if not self.logarithmic:
+            return self.scale.ticks(3)
+        return [10.0**power for power in range(math.ceil(self.scale.low), math.floor(self.scale.high) + 1)]
+
+
+def trajectory(variable: Mapping[str, Any], axis: Axis) -> Panel:
+    """Return how a variable is spread along the axis: nine of ten patients, half of them, and the median."""
+    bands = variable["bands"]
+    up = _Up.over([value for band in bands for value in band["quantiles"]])
+    runs = _runs(bands, axis)
+    shapes = [
+        shape
+        for run in runs
+        for shape in (
+            _between(run, axis, up, 0, 4, "outer"),
+            _between(run, axis, up, 1, 3, "inner"),
+            tag("path", class_="outline s0", d="M" + "L".join(_line(run, axis, up, 2))),
+        )
+    ]
+    first, last = bands[0]["quantiles"], bands[-1]["quantiles"]
+    label = (
+        f"{variable['title']}: median {figure(first[2])} at the start and {figure(last[2])} after {said(bands[-1]['to'])}; "
+        f"nine of ten from {figure(first[0])} to {figure(first[4])}, then from {figure(last[0])} to {figure(last[4])}"
+    )
+    cuts = [value for value in variable["thresholds"] if 3 < up.down(value) < 97]
+    image = _plot(
+        shapes,
+        [(100 * axis.share(at), text) for at, text in axis.ticks(3)],
+        [(up.down(tick), short(tick)) for tick in up.ticks()],
+        [(up.down(value), short(value)) for value in cuts],
+        label,
+    )
+    return Panel(variable["title"], unit_label(variable["unit"]), image)
+
+
+def _runs(bands: Sequence[Mapping[str, Any]], axis: Axis) -> list[list[Mapping[str, Any]]]:
+    """Return bands in runs without a stretch between them where too few patients were measured."""
+    runs: list[list[Mapping[str, Any]]] = []
+    for band in bands:
+        if runs and axis.share(band["from"]) - axis.share(runs[-1][-1]["to"]) < 1e-3:
+            runs[-1].append(band)
+        else:
+            runs.append([band])
+    return runs
+
+
+def _line(run: Sequence[Mapping[str, Any]], axis: Axis, up: _Up, which: int) -> list[str]:
+    """Return the points of a quantile: from the start of a run through the middle of each stretch to its end."""
+    middles = [50 * (axis.share(band["from"]) + axis.share(band["to"])) for band in run]
+    places = [100 * axis.share(run[0]["from"]), *middles, 100 * axis.share(run[-1]["to"])]
+    values = [run[0], *run, run[-1]]
+    return [f"{x:.2f} {up.down(band['quantiles'][which]):.2f}" for x, band in zip(places, values, strict=True)]
+
+
+def _between(run: Sequence[Mapping[str, Any]], axis: Axis, up: _Up, low: int, high: int, kind: str) -> Markup:
+    points = [*_line(run, axis, up, high), *reversed(_line(run, axis, up, low))]
+    return tag("path", class_=f"spread {kind} s0", d="M" + "L".join(points) + "Z")
+
+
+def _plot(
+    shapes: Sequence[Markup],
+    across: Sequence[tuple[float, str]],
+    up: Sequence[tuple[float, str]],
+    cuts: Sequence[tuple[float, str]],
+    label: str,
+) -> Markup:
+    """Return a small plot with both its axes; places are per cent from the left and from the top."""
+    left, width, top = 13, 84, 8
+
+    def x(place: float) -> str:
+        return f"{left + width * place / 100:.2f}%"
+
+    def y(place: float) -> float:
+        return top + _BAND * place / 100
+
+    return picture(
+        *(tag("line", class_="grid", x1=x(0), x2=x(100), y1=y(place), y2=y(place)) for place, _ in up),
+        stretched(*shapes, top=top, height=_BAND, left=f"{left}%", width=f"{width}%"),
+        *(tag("line", class_="threshold", x1=x(0), x2=x(100), y1=y(place), y2=y(place)) for place, _ in cuts),
+        *(tag("text", text, class_="cut", x=x(100), y=y(place) - 3, text_anchor="end") for place, text in cuts),
+        tag("line", class_="axis", x1=x(0), x2=x(100), y1=y(100), y2=y(100)),
+        *(tag("text", text, x=f"{left - 2}%", y=y(place) + 4, text_anchor="end") for place, text in up),
+        *(tag("text", text, x=x(place), y=y(100) + 17, text_anchor=_anchor(place / 100)) for place, text in across),
+        label=label,
+        kind="density plot",
+        height=top + _BAND + 24,
+    )
+
+
+def wait(drawn: Mapping[str, Any]) -> Panel:
+    """Return the cumulative distribution of a time, with the published value and its interval upon it."""
+    curve, mark, unit = drawn["curve"], drawn["mark"], unit_label(drawn["unit"])
+    reach = next((x for x, share in curve if share >= 0.97 * curve[-1][1]), curve[-1][0])
+    ends = [mark["low"], mark["high"]] if mark["kind"] != "share" else [mark["level"] or 0.0]
+    scale = Scale(0.0, covering([0.0, reach, *ends], low=0.0).high)
+    points = [(100 * scale.share(x), 100 * (1 - share)) for x, share in curve if x <= scale.high]
+    steps = "".join(f"H{x:.2f}V{y:.2f}" for x, y in points)
+    image = _plot(
+        [*_published(mark, scale), tag("path", class_="outline s0", d=f"M0 100{steps}")],
+        [
+            (100 * scale.share(tick), f"{short(tick)} {unit}" if last else short(tick))
+            for last, tick in _lasts(scale.ticks(3))
+        ],
+        [(100 - share, f"{share}%") for share in (0, 25, 50, 75, 100)],
+        [],
+        f"{drawn['title']}, share of patients by {unit}: {_said_of(mark, unit)}",
+    )
+    name = f"{drawn['target']}, {drawn['label'].replace('_', ' ')}" if drawn["label"] else drawn["target"]
+    return Panel(name[:1].upper() + name[1:], in_sentence(drawn["title"]), image)
+
+
+def _lasts(items: Sequence[Any]) -> list[tuple[bool, Any]]:
+    return [(place == len(items) - 1, item) for place, item in enumerate(items)]
+
+
+def _published(mark: Mapping[str, Any], scale: Scale) -> list[Markup]:
+    """Return the published interval as a bar and the value as a stroke: along the level that it is about."""
+    if mark["kind"] == "share":
+        low, high, at = 100 * (1 - mark["low"]), 100 * (1 - mark["high"]), 100 * (1 - mark["value"])
+        x = 50.0 if mark["level"] is None else 100 * scale.share(mark["level"])
+        width = 100.0 if mark["level"] is None else 5.0
+        bar = tag("rect", class_="published", x=x - width / 2, y=high, width=width, height=max(low - high, 0.8))
+        return [bar, tag("line", class_="stated", x1=x - width / 2, x2=x + width / 2, y1=at, y2=at)]
+    low, high, at = (100 * scale.share(mark[end]) for end in ("low", "high", "value"))
+    top, tall = (0.0, 100.0) if mark["level"] is None else (100 * (1 - mark["level"]) - 5, 10.0)
+    bar = tag("rect", class_="published", x=low, y=top, width=max(high - low, 0.8), height=tall)
+    return [bar, tag("line", class_="stated", x1=at, x2=at, y1=top, y2=top + tall)]
+
+
+def _said_of(mark: Mapping[str, Any], unit: str) -> str:
+    if mark["kind"] == "share":
+        limit = f" by {figure(mark['level'])} {unit}" if mark["level"] is not None else ""
+        return f"published {figure(mark['value'], 'share')}{limit}"
+    what = "mean" if mark["level"] is None else f"quantile {mark['level']:g}"
+    return f"published {what} {figure(mark['value'])} ({figure(mark['low'])} to {figure(mark['high'])})"
+
+
+# --- some patients --------------------------------------------------------------------------------------------------
+
+
+def _patient(
+    drawn: Mapping[str, Any], states: Sequence[Mapping[str, Any]], whole: Axis, colours: Sequence[str]
+) -> Patient:
+    """Return one patient's course, lane by lane, on an axis of its own."""
+    axis = Axis(max(drawn["followed"], 1.0), whole.bend)
+    lanes = [
+        _stays(drawn["stays"], states, axis, colours),
+        _contacts(drawn["contacts"], axis),
+        *(_orders(one, axis) for one in drawn["tests"]),
+        *(_values(one, axis) for one in drawn["values"]),
+        *(_findings(one, axis) for one in drawn["words"]),
+        *(_written(one, axis) for one in drawn["entries"]),
+    ]
+    ending = {"death": "dead", "loss": "lost to follow-up", "discharge": "discharged", "study": "followed to the end"}
+    return Patient(
+        drawn["patient"],
+        ", ".join(drawn["facts"]),
+        " → ".join(drawn["path"]),
+        f"{figure(drawn['share'], 'share')} of patients go this way",
+        f"{ending.get(drawn['ending'], 'followed')} after {said(drawn['followed'])}, {drawn['n_events']} events",
+        ", ".join(map(in_sentence, drawn["known"])),
+        tuple(lane for lane in lanes if lane),
+        time_axis(axis, 4),
+    )
+
+
+def _lane(parts: Sequence[Markup], label: str, axis: Axis, height: int = _LANE) -> Markup:
+    grid = (tag("line", class_="grid", x1=axis.at(at), x2=axis.at(at), y1=0, y2=height) for at, _ in axis.ticks(4))
+    return picture(*grid, *parts, label=label, kind="track", height=height)
+
+
+def _stays(
+    stays: Sequence[Sequence[int]], states: Sequence[Mapping[str, Any]], axis: Axis, colours: Sequence[str]
+) -> Row:
+    """Return the lane of states: each stay in its colour, with its name where there is room."""
+    parts = []
+    for number, entered, left in stays:
+        title = states[number]["title"]
+        tip = tag("title", f"{title}, from {said(entered)} to {said(left)}")
+        width = axis.share(left) - axis.share(entered)
+        final = entered == left and states[number]["ends"]
+        x = f"{100 * axis.share(entered):.2f}%"
+        if final:
+            parts.append(tag("circle", tip, class_=f"final {colours[number]}", cx=x, cy=_LANE / 2, r=5))
+            continue
+        parts.append(
+            tag(
+                "rect",
+                tip,
+                class_=f"layer {colours[number]}",
+                x=x,
+                y=3,
+                width=axis.between(entered, left),
+                height=_LANE - 6,
+            )
+        )
+        if width > 2.4 * len(title) * _LETTER:
+            middle = f"{50 * (axis.share(entered) + axis.share(left)):.2f}%"
+            parts.append(tag("text", title, class_="area-name", x=middle, y=_LANE / 2 + 4, text_anchor="middle"))
+    spoken = "; ".join(f"{states[number]['title']} {said(left - entered)}" for number, entered, left in stays)
+    return Row("States", _lane(parts, f"States: {spoken}", axis), f"{len(stays)}")
+
+
+def _contacts(contacts: Sequence[Sequence[Any]], axis: Axis) -> Row | None:
+    if not contacts:
+        return None
+    kinds = list(dict.fromkeys(kind for kind, _, _ in contacts))
+    parts = [
+        tag(
+            "rect",
+            tag("title", f"{kind}, {said(end - start)} from {said(start)}"),
+            class_=f"contact k{kinds.index(kind) % 3}",
+            x=axis.at(start),
+            y=6,
+            width=axis.between(start, end),
+            height=_LANE - 12,
+        )
+        for kind, start, end in contacts
+    ]
+    spoken = "; ".join(f"{kind} at {said(start)} for {said(end - start)}" for kind, start, end in contacts)
+    note = ", ".join(f"{sum(one[0] == kind for one in contacts)} {kind}" for kind in kinds)
+    return Row("Encounters", _lane(parts, f"Encounters: {spoken}", axis), note)
+
+
+def _orders(test: Mapping[str, Any], axis: Axis) -> Row:
+    """Return the lane of a test: a ring at each order, a line to the result, a dot there; a cross where none came."""
+    parts = []
+    for ordered, known in test["orders"]:
+        if known is not None:
+            parts.append(tag("line", class_="reach", x1=axis.at(ordered), x2=axis.at(known), y1=11, y2=11))
+            parts.append(tag("circle", class_="dot-full", cx=axis.at(known), cy=11, r=3))
+        parts.append(tag("circle", class_="dot-ring", cx=axis.at(ordered), cy=11, r=3))
+    came = sum(known is not None for _, known in test["orders"])
+    spoken = "; ".join(
+        f"ordered at {said(ordered)}, " + ("no result" if known is None else f"known at {said(known)}")
+        for ordered, known in test["orders"]
+    )
+    many = len(test["orders"])
+    note = f"{many} ordered" if came == many else f"{came} of {many} came"
+    return Row(test["title"], _lane(parts, f"{test['title']}: {spoken}", axis), note)
+
+
+def _values(one: Mapping[str, Any], axis: Axis) -> Row:
+    """Return the lane of a measured number: its course between the lowest and the highest of this patient."""
+    points, height = one["points"], _VALUES
+    values = [value for _, value in points]
+    low, high = min(values), max(values)
+    room = (high - low) or 1.0
+
+    def y(value: float) -> float:
+        return 7 + (height - 14) * (0.5 if high == low else (high - value) / room)
+
+    line = "L".join(f"{100 * axis.share(at):.2f} {100 * y(value) / height:.2f}" for at, value in points)
+    parts = [stretched(tag("path", class_="outline s0", d=f"M{line}"), top=0, height=height)] if len(points) > 1 else []
+    if len(points) <= 16:
+        parts += [
+            tag(
+                "circle",
+                tag("title", f"{figure(value)} at {said(at)}"),
+                class_="dot-full",
+                cx=axis.at(at),
+                cy=y(value),
+                r=2.6,
+            )
+            for at, value in points
+        ]
+    unit = unit_label(one["unit"])
+    spoken = "; ".join(f"{figure(value)} at {said(at)}" for at, value in points)
+    note = f"{short(values[0])} → {short(values[-1])}" if len(points) > 1 else short(values[0])
+    extra = f"{short(low)} to {short(high)}, {one['n']} times" if one["n"] > 2 else ""
+    return Row(one["title"], _lane(parts, f"{one['title']}, {unit}: {spoken}", axis, height), f"{note} {unit}", extra)
+
+
+def _findings(one: Mapping[str, Any], axis: Axis) -> Row | None:
+    if not one["points"]:
+        return None
+    texts = list(dict.fromkeys(text for _, text in one["points"]))
+    parts = [
+        tag(
+            "circle",
+            tag("title", f"{text} at {said(at)}"),
+            class_="dot-full" if text != texts[0] else "dot-ring",
+            cx=axis.at(at),
+            cy=_LANE / 2,
+            r=3,
+        )
+        for at, text in one["points"]
+    ]
+    spoken = "; ".join(f"{text} at {said(at)}" for at, text in one["points"])
+    said_last = one["points"][-1][1].replace("_", " ")
+    note = f"{said_last}, {one['n']} times" if one["n"] > 1 else said_last
+    return Row(one["title"], _lane(parts, f"{one['title']}: {spoken}", axis), note)
+
+
+def _written(one: Mapping[str, Any], axis: Axis) -> Row:
+    parts = [
+        tag(
+            "line", tag("title", f"at {said(at)}"), class_="written", x1=axis.at(at), x2=axis.at(at), y1=4, y2=_LANE - 4
+        )
+        for at in one["times"]
+    ]
+    spoken = ", ".join(said(at) for at in one["times"])
+    return Row(one["title"], _lane(parts, f"{one['title']}: at {spoken}", axis), one["kind"])
+
+
+def _anchor(share: float) -> str:
+    """Return the anchor that keeps a label inside its picture."""
+    return "start" if share < 0.05 else "end" if share > 0.95 else "middle"
