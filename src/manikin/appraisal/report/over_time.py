@@ -11,39 +11,13 @@ from markupsafe import Markup
 
 from manikin.appraisal.report.pictures import Panel
 from manikin.appraisal.report.svg import Scale, covering, figure, picture, short, stretched, tag, unit_label
+from manikin.appraisal.report.timelines import LANE, Row, anchor, colours_of, patient_lanes, time_axis
 from manikin.appraisal.time.axis import Axis, in_units, said
 from manikin.codebook import in_sentence
 
 _COLOURS = 12
-_FLOW, _BAND, _WAIT = 250, 150, 150  # heights of plots, in pixels
-_LANE, _VALUES = 22, 46  # heights of lanes in a patient's timeline
-_LETTER = 6.3 / 620  # width of a letter of a picture, as a share of a wide one
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of a table with a picture in it."""
-
-    title: str
-    picture: Markup
-    note: str
-    extra: str = ""
-    range: str = ""
-    colour: str = ""
-
-
-@dataclass(frozen=True)
-class Patient:
-    """One patient's course: who it is, which way, how it ends, and a lane for each sort of thing that happened."""
-
-    name: str
-    who: str
-    path: str
-    share: str
-    ending: str
-    known: str
-    lanes: tuple[Row, ...]
-    axis: Markup
+_FLOW, _BAND = 250, 150  # heights of plots, in pixels
+_LETTER = 6.3 / 620  # width of a letter, as a share of a picture as wide as the page
 
 
 def over_time(drawings: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,18 +30,12 @@ def over_time(drawings: Mapping[str, Any]) -> dict[str, Any]:
         "matrix": matrix(drawings["states"], drawings["moves"], colours),
         "delays": _delays(drawings["delays"]),
         "gaps": _gaps(drawings["gaps"]),
-        "trajectories": [trajectory(one, axis) for one in drawings["trajectories"]],
+        "trajectories": _trajectories(drawings["trajectories"], axis),
         "waits": [wait(one) for one in drawings["waits"]],
-        "timelines": [_patient(one, drawings["states"], axis, colours) for one in drawings["timelines"]],
+        "timelines": [patient_lanes(one, drawings["states"], axis, colours) for one in drawings["timelines"]],
         "bent": bool(axis.bend),
         "patients": f"{drawings['patients']:,}",
     }
-
-
-def colours_of(states: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the class of each state's colour; death has the colour of ink, and loss that of nothing known."""
-    final = {"death": "death", "loss": "loss"}
-    return [final.get(state["ends"], f"g{number % _COLOURS}") for number, state in enumerate(states)]
 
 
 # --- where patients are ---------------------------------------------------------------------------------------------
@@ -100,7 +68,7 @@ def flow(
         for title, x, y in labels
     ]
     ticks = [
-        tag("text", label, x=f"{left + width * axis.share(at):.2f}%", y=_FLOW + 25, text_anchor=_anchor(axis.share(at)))
+        tag("text", label, x=f"{left + width * axis.share(at):.2f}%", y=_FLOW + 25, text_anchor=anchor(axis.share(at)))
         for at, label in axis.ticks(6)
     ]
     scale = [
@@ -152,13 +120,13 @@ def spread(quantiles: Sequence[float], axis: Axis, label: str, colour: str = "g0
     """Return the spread of a time: a line for nine of ten, a bar for half of them, a stroke for the median."""
     fifth, low, middle, high, last = quantiles
     return picture(
-        *(tag("line", class_="grid", x1=axis.at(at), x2=axis.at(at), y1=0, y2=_LANE) for at, _ in axis.ticks()),
-        tag("line", class_="reach", x1=axis.at(fifth), x2=axis.at(last), y1=_LANE / 2, y2=_LANE / 2),
-        tag("rect", class_=f"half {colour}", x=axis.at(low), y=6, width=axis.between(low, high), height=_LANE - 12),
-        tag("line", class_="middle", x1=axis.at(middle), x2=axis.at(middle), y1=3, y2=_LANE - 3),
+        *(tag("line", class_="grid", x1=axis.at(at), x2=axis.at(at), y1=0, y2=LANE) for at, _ in axis.ticks(4)),
+        tag("line", class_="reach", x1=axis.at(fifth), x2=axis.at(last), y1=LANE / 2, y2=LANE / 2),
+        tag("rect", class_=f"half {colour}", x=axis.at(low), y=6, width=axis.between(low, high), height=LANE - 12),
+        tag("line", class_="middle", x1=axis.at(middle), x2=axis.at(middle), y1=3, y2=LANE - 3),
         label=label,
         kind="track",
-        height=_LANE,
+        height=LANE,
     )
 
 
@@ -175,7 +143,7 @@ _ROUND = (1.0, 5.0, 30.0, 60.0, 360.0, 1440.0, 10080.0)
 def _row(title: str, quantiles: Sequence[float], axis: Axis, extra: str = "", colour: str = "g0") -> Row:
     middle, range_ = _told(quantiles)
     label = f"{title} {extra}: median {middle}, quartiles {range_}".replace("  ", " ")
-    return Row(title, spread(quantiles, axis, label, colour), middle, extra, range_, colour)
+    return Row(title, spread(quantiles, axis, label, colour), middle, extra, range_)
 
 
 def _told(quantiles: Sequence[float]) -> tuple[str, str]:
@@ -215,21 +183,6 @@ def _table(lines: Sequence[tuple[str, str, Sequence[float]]]) -> dict[str, Any]:
     return {"rows": [_row(title, spread, axis, what) for title, what, spread in lines], "axis": time_axis(axis)}
 
 
-def time_axis(axis: Axis, about: int = 5) -> Markup:
-    """Return the axis under a column of pictures."""
-    texts = [
-        tag("text", label, x=axis.at(at), y=15, text_anchor=_anchor(axis.share(at))) for at, label in axis.ticks(about)
-    ]
-    return tag(
-        "svg",
-        tag("line", class_="axis", x1="0", x2="100%", y1=1, y2=1),
-        *texts,
-        class_="track",
-        height=20,
-        aria_hidden="true",
-    )
-
-
 def _states(states: Sequence[Mapping[str, Any]], colours: Sequence[str]) -> dict[str, Any]:
     """Return a row for each state: who is ever there, how often, and how long a stay is."""
     axis = spread_axis([state["stay"] for state in states if state["stay"]])
@@ -254,7 +207,7 @@ def matrix(
     states: Sequence[Mapping[str, Any]], moves: Sequence[Sequence[int]], colours: Sequence[str]
 ) -> dict[str, Any]:
     """Return from which state patients go to which, as shares of all who leave it; only what occurs."""
-    titles = [*(state["title"] for state in states), "study ends"]
+    titles = [*(state["title"] for state in states), "Study ends"]
     used = [column for column in range(len(titles)) if any(row[column] for row in moves)]
     rows = [
         {
@@ -266,7 +219,7 @@ def matrix(
         for number, row in enumerate(moves)
         if sum(row)
     ]
-    heads = [{"title": titles[column], "colour": [*colours, "loss"][column]} for column in used]
+    heads = [{"title": titles[column], "colour": [*colours, ""][column]} for column in used]
     return {"heads": heads, "rows": rows}
 
 
@@ -299,8 +252,14 @@ class _Up:
 
     def ticks(self) -> list[float]:
         if not self.logarithmic:
-            return self.scale.ticks(3)
+            return self.scale.ticks(4)
         return [10.0**power for power in range(math.ceil(self.scale.low), math.floor(self.scale.high) + 1)]
+
+
+def _trajectories(variables: Sequence[Mapping[str, Any]], axis: Axis) -> list[Panel]:
+    """Return a plot for each variable, on a common axis that ends where the last one is measured."""
+    last = max((variable["bands"][-1]["to"] for variable in variables), default=axis.end)
+    return [trajectory(variable, Axis(last, axis.bend)) for variable in variables]
 
 
 def trajectory(variable: Mapping[str, Any], axis: Axis) -> Panel:
@@ -380,7 +339,7 @@ def _plot(
         *(tag("text", text, class_="cut", x=x(100), y=y(place) - 3, text_anchor="end") for place, text in cuts),
         tag("line", class_="axis", x1=x(0), x2=x(100), y1=y(100), y2=y(100)),
         *(tag("text", text, x=f"{left - 2}%", y=y(place) + 4, text_anchor="end") for place, text in up),
-        *(tag("text", text, x=x(place), y=y(100) + 17, text_anchor=_anchor(place / 100)) for place, text in across),
+        *(tag("text", text, x=x(place), y=y(100) + 17, text_anchor=anchor(place / 100)) for place, text in across),
         label=label,
         kind="density plot",
         height=top + _BAND + 24,
@@ -390,13 +349,10 @@ def _plot(
 def wait(drawn: Mapping[str, Any]) -> Panel:
     """Return the cumulative distribution of a time, with the published value and its interval upon it."""
     curve, mark, unit = drawn["curve"], drawn["mark"], unit_label(drawn["unit"])
-    reach = next((x for x, share in curve if share >= 0.97 * curve[-1][1]), curve[-1][0])
-    ends = [mark["low"], mark["high"]] if mark["kind"] != "share" else [mark["level"] or 0.0]
-    scale = Scale(0.0, covering([0.0, reach, *ends], low=0.0).high)
-    points = [(100 * scale.share(x), 100 * (1 - share)) for x, share in curve if x <= scale.high]
-    steps = "".join(f"H{x:.2f}V{y:.2f}" for x, y in points)
+    scale = Scale(0.0, drawn["reach"])
+    steps = "".join(f"H{100 * scale.share(x):.2f}V{100 * (1 - share):.2f}" for x, share in curve)
     image = _plot(
-        [*_published(mark, scale), tag("path", class_="outline s0", d=f"M0 100{steps}")],
+        [*_published(mark, scale), tag("path", class_="outline s0", d=f"M0 100{steps}H100")],
         [
             (100 * scale.share(tick), f"{short(tick)} {unit}" if last else short(tick))
             for last, tick in _lasts(scale.ticks(3))
@@ -406,7 +362,8 @@ def wait(drawn: Mapping[str, Any]) -> Panel:
         f"{drawn['title']}, share of patients by {unit}: {_said_of(mark, unit)}",
     )
     name = f"{drawn['target']}, {drawn['label'].replace('_', ' ')}" if drawn["label"] else drawn["target"]
-    return Panel(name[:1].upper() + name[1:], in_sentence(drawn["title"]), image)
+    about = in_sentence(drawn["title"])
+    return Panel(name[:1].upper() + name[1:], "" if about.lower() in name.lower() else about, image)
 
 
 def _lasts(items: Sequence[Any]) -> list[tuple[bool, Any]]:
@@ -433,176 +390,3 @@ def _said_of(mark: Mapping[str, Any], unit: str) -> str:
         return f"published {figure(mark['value'], 'share')}{limit}"
     what = "mean" if mark["level"] is None else f"quantile {mark['level']:g}"
     return f"published {what} {figure(mark['value'])} ({figure(mark['low'])} to {figure(mark['high'])})"
-
-
-# --- some patients --------------------------------------------------------------------------------------------------
-
-
-def _patient(
-    drawn: Mapping[str, Any], states: Sequence[Mapping[str, Any]], whole: Axis, colours: Sequence[str]
-) -> Patient:
-    """Return one patient's course, lane by lane, on an axis of its own."""
-    axis = Axis(max(drawn["followed"], 1.0), whole.bend)
-    lanes = [
-        _stays(drawn["stays"], states, axis, colours),
-        _contacts(drawn["contacts"], axis),
-        *(_orders(one, axis) for one in drawn["tests"]),
-        *(_values(one, axis) for one in drawn["values"]),
-        *(_findings(one, axis) for one in drawn["words"]),
-        *(_written(one, axis) for one in drawn["entries"]),
-    ]
-    ending = {"death": "dead", "loss": "lost to follow-up", "discharge": "discharged", "study": "followed to the end"}
-    return Patient(
-        drawn["patient"],
-        ", ".join(drawn["facts"]),
-        " → ".join(drawn["path"]),
-        f"{figure(drawn['share'], 'share')} of patients go this way",
-        f"{ending.get(drawn['ending'], 'followed')} after {said(drawn['followed'])}, {drawn['n_events']} events",
-        ", ".join(map(in_sentence, drawn["known"])),
-        tuple(lane for lane in lanes if lane),
-        time_axis(axis, 4),
-    )
-
-
-def _lane(parts: Sequence[Markup], label: str, axis: Axis, height: int = _LANE) -> Markup:
-    grid = (tag("line", class_="grid", x1=axis.at(at), x2=axis.at(at), y1=0, y2=height) for at, _ in axis.ticks(4))
-    return picture(*grid, *parts, label=label, kind="track", height=height)
-
-
-def _stays(
-    stays: Sequence[Sequence[int]], states: Sequence[Mapping[str, Any]], axis: Axis, colours: Sequence[str]
-) -> Row:
-    """Return the lane of states: each stay in its colour, with its name where there is room."""
-    parts = []
-    for number, entered, left in stays:
-        title = states[number]["title"]
-        tip = tag("title", f"{title}, from {said(entered)} to {said(left)}")
-        width = axis.share(left) - axis.share(entered)
-        final = entered == left and states[number]["ends"]
-        x = f"{100 * axis.share(entered):.2f}%"
-        if final:
-            parts.append(tag("circle", tip, class_=f"final {colours[number]}", cx=x, cy=_LANE / 2, r=5))
-            continue
-        parts.append(
-            tag(
-                "rect",
-                tip,
-                class_=f"layer {colours[number]}",
-                x=x,
-                y=3,
-                width=axis.between(entered, left),
-                height=_LANE - 6,
-            )
-        )
-        if width > 2.4 * len(title) * _LETTER:
-            middle = f"{50 * (axis.share(entered) + axis.share(left)):.2f}%"
-            parts.append(tag("text", title, class_="area-name", x=middle, y=_LANE / 2 + 4, text_anchor="middle"))
-    spoken = "; ".join(f"{states[number]['title']} {said(left - entered)}" for number, entered, left in stays)
-    return Row("States", _lane(parts, f"States: {spoken}", axis), f"{len(stays)}")
-
-
-def _contacts(contacts: Sequence[Sequence[Any]], axis: Axis) -> Row | None:
-    if not contacts:
-        return None
-    kinds = list(dict.fromkeys(kind for kind, _, _ in contacts))
-    parts = [
-        tag(
-            "rect",
-            tag("title", f"{kind}, {said(end - start)} from {said(start)}"),
-            class_=f"contact k{kinds.index(kind) % 3}",
-            x=axis.at(start),
-            y=6,
-            width=axis.between(start, end),
-            height=_LANE - 12,
-        )
-        for kind, start, end in contacts
-    ]
-    spoken = "; ".join(f"{kind} at {said(start)} for {said(end - start)}" for kind, start, end in contacts)
-    note = ", ".join(f"{sum(one[0] == kind for one in contacts)} {kind}" for kind in kinds)
-    return Row("Encounters", _lane(parts, f"Encounters: {spoken}", axis), note)
-
-
-def _orders(test: Mapping[str, Any], axis: Axis) -> Row:
-    """Return the lane of a test: a ring at each order, a line to the result, a dot there; a cross where none came."""
-    parts = []
-    for ordered, known in test["orders"]:
-        if known is not None:
-            parts.append(tag("line", class_="reach", x1=axis.at(ordered), x2=axis.at(known), y1=11, y2=11))
-            parts.append(tag("circle", class_="dot-full", cx=axis.at(known), cy=11, r=3))
-        parts.append(tag("circle", class_="dot-ring", cx=axis.at(ordered), cy=11, r=3))
-    came = sum(known is not None for _, known in test["orders"])
-    spoken = "; ".join(
-        f"ordered at {said(ordered)}, " + ("no result" if known is None else f"known at {said(known)}")
-        for ordered, known in test["orders"]
-    )
-    many = len(test["orders"])
-    note = f"{many} ordered" if came == many else f"{came} of {many} came"
-    return Row(test["title"], _lane(parts, f"{test['title']}: {spoken}", axis), note)
-
-
-def _values(one: Mapping[str, Any], axis: Axis) -> Row:
-    """Return the lane of a measured number: its course between the lowest and the highest of this patient."""
-    points, height = one["points"], _VALUES
-    values = [value for _, value in points]
-    low, high = min(values), max(values)
-    room = (high - low) or 1.0
-
-    def y(value: float) -> float:
-        return 7 + (height - 14) * (0.5 if high == low else (high - value) / room)
-
-    line = "L".join(f"{100 * axis.share(at):.2f} {100 * y(value) / height:.2f}" for at, value in points)
-    parts = [stretched(tag("path", class_="outline s0", d=f"M{line}"), top=0, height=height)] if len(points) > 1 else []
-    if len(points) <= 16:
-        parts += [
-            tag(
-                "circle",
-                tag("title", f"{figure(value)} at {said(at)}"),
-                class_="dot-full",
-                cx=axis.at(at),
-                cy=y(value),
-                r=2.6,
-            )
-            for at, value in points
-        ]
-    unit = unit_label(one["unit"])
-    spoken = "; ".join(f"{figure(value)} at {said(at)}" for at, value in points)
-    note = f"{short(values[0])} → {short(values[-1])}" if len(points) > 1 else short(values[0])
-    extra = f"{short(low)} to {short(high)}, {one['n']} times" if one["n"] > 2 else ""
-    return Row(one["title"], _lane(parts, f"{one['title']}, {unit}: {spoken}", axis, height), f"{note} {unit}", extra)
-
-
-def _findings(one: Mapping[str, Any], axis: Axis) -> Row | None:
-    if not one["points"]:
-        return None
-    texts = list(dict.fromkeys(text for _, text in one["points"]))
-    parts = [
-        tag(
-            "circle",
-            tag("title", f"{text} at {said(at)}"),
-            class_="dot-full" if text != texts[0] else "dot-ring",
-            cx=axis.at(at),
-            cy=_LANE / 2,
-            r=3,
-        )
-        for at, text in one["points"]
-    ]
-    spoken = "; ".join(f"{text} at {said(at)}" for at, text in one["points"])
-    said_last = one["points"][-1][1].replace("_", " ")
-    note = f"{said_last}, {one['n']} times" if one["n"] > 1 else said_last
-    return Row(one["title"], _lane(parts, f"{one['title']}: {spoken}", axis), note)
-
-
-def _written(one: Mapping[str, Any], axis: Axis) -> Row:
-    parts = [
-        tag(
-            "line", tag("title", f"at {said(at)}"), class_="written", x1=axis.at(at), x2=axis.at(at), y1=4, y2=_LANE - 4
-        )
-        for at in one["times"]
-    ]
-    spoken = ", ".join(said(at) for at in one["times"])
-    return Row(one["title"], _lane(parts, f"{one['title']}: at {spoken}", axis), one["kind"])
-
-
-def _anchor(share: float) -> str:
-    """Return the anchor that keeps a label inside its picture."""
-    return "start" if share < 0.05 else "end" if share > 0.95 else "middle"

@@ -15,7 +15,7 @@ MONTH, YEAR = 30.4375 * DAY, 365.25 * DAY
 
 # Units in which times are said: UCUM code, how a person writes it, minutes, and up to how many minutes it serves.
 _UNITS = (
-    ("min", "min", 1.0, 2 * HOUR),
+    ("min", "min", 1.0, 1.5 * HOUR),
     ("h", "h", HOUR, 2 * DAY),
     ("d", "days", DAY, 90 * DAY),
     ("mo", "months", MONTH, 3 * YEAR),
@@ -89,7 +89,7 @@ def said(minutes: float) -> str:
     """Return a stretch of time as a person says it."""
     _, word, each, _ = _unit(abs(minutes))
     value = minutes / each
-    text = f"{value:.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
+    text = f"{round(value, 0 if abs(value) >= 10 else 1):g}"
     return f"{text} {word.removesuffix('s') if text == '1' else word}"
 
 

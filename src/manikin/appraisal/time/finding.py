@@ -48,17 +48,20 @@ def over_time(subject: Subject) -> Finding:
 
 def _answer(subject: Subject, part: Part) -> str:
     events, contacts = (_each(rows.patient, part.patients) for rows in (part.notes, part.contacts))
-    many = (
-        f"the first {part.patients:,} of {subject.cohort.patients:,}"
-        if part.patients < subject.cohort.patients
-        else "all"
-    )
+    some = part.patients < subject.cohort.patients
+    many = f" This tells of the first {part.patients:,} of {subject.cohort.patients:,} patients." if some else ""
     ways = ", ".join(f"{_ENDINGS[name].lower()} {100 * share:.1f}%" for name, share in endings(part).items())
     weighted = " They count as they are in the cohort, without weights." if subject.cohort.layout.weighted else ""
     return (
-        f"Each patient has {events[1]:,.0f} events (quartiles {events[0]:,.0f} to {events[2]:,.0f}) in {contacts[1]:,.0f} encounters. "
-        f"How follow-up ends: {ways}. Told of {many} patients.{weighted}"
+        f"Half of the patients have {events[0]:,.0f} to {events[2]:,.0f} events, in {_range(contacts)}. "
+        f"How follow-up ends: {ways}.{many}{weighted}"
     )
+
+
+def _range(contacts: list[float]) -> str:
+    """Return how many encounters half of the patients have."""
+    low, high = contacts[0], contacts[2]
+    return f"{low:,.0f} to {high:,.0f} encounters" if low < high else f"{low:,.0f} encounter{'s' if low != 1 else ''}"
 
 
 def _each(patient: Array, patients: int) -> list[float]:

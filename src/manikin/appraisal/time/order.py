@@ -101,8 +101,8 @@ def _moves(words: Words, pathway: Pathway, part: Part) -> Iterator[tuple[str, in
     stays, size = part.stays, len(words.states)
     leads = np.zeros((size + 2, size + 2), np.bool_)
     for name, state in pathway.states.items():
-        for way in (*state.then, *state.risks):
-            leads[words.states.index(name), words.states.index(way.go)] = True
+        for go in (*(way.go for way in state.then), *(risk.go for risk in state.risks)):
+            leads[words.states.index(name), words.states.index(go)] = True
     same = stays.patient[1:] == stays.patient[:-1]
     first, last = np.append(True, ~same)[: len(stays.patient)], np.append(~same, True)[: len(stays.patient)]
     astray = same & ~leads[stays.state[:-1], stays.state[1:]]

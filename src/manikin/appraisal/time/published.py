@@ -15,7 +15,7 @@ from manikin.streams import Floats
 
 # Units in which a quantity is a time.
 _TIMES = frozenset({"s", "min", "h", "d", "wk", "mo", "a"})
-_POINTS, _MOST = 40, 12
+_POINTS, _MOST = 60, 12
 
 
 def on_time(model: ClinicalModel) -> list[Target]:
@@ -72,8 +72,12 @@ def _drawn(
     weights = np.ones(values.shape) if weights is None else weights
     told = []
     for label, published, mine in zip(target.labels, target.values, cells(target, columns, inside), strict=True):
-        curve = _curve(values[mine], weights[mine])
-        if published is not None and curve:
+        if published is None or not mine.any():
+            continue
+        mark = _mark(target, published, variable.name, columns, values[mine])
+        reach = _reach(values[mine], mark)
+        curve = _curve(values[mine], weights[mine], reach)
+        if curve:
             told.append(
                 {
                     "target": target.name,
@@ -81,40 +85,51 @@ def _drawn(
                     "title": variable.meaning.title,
                     "unit": variable.meaning.unit if share else target.unit,
                     "curve": curve,
-                    "mark": _mark(target, published, variable.name, columns, curve),
+                    "reach": round(reach, 4),
+                    "mark": mark,
                 }
             )
     return told
 
 
-def _curve(values: Floats, weights: Floats) -> list[list[float]]:
-    """Return points of a cumulative distribution; who never comes to it keeps it below 1."""
+def _curve(values: Floats, weights: Floats, reach: float) -> list[list[float]]:
+    """Return steps of a cumulative distribution; who never comes to it keeps it below 1."""
     finite = np.isfinite(values)
     if not finite.any() or weights.sum() <= 0:
         return []
     order = np.argsort(values[finite], kind="stable")
     ranked, below = values[finite][order], np.cumsum(weights[finite][order]) / weights.sum()
-    places = np.unique(np.linspace(0, len(ranked) - 1, _POINTS).astype(np.int64))
-    return [[round(float(ranked[place]), 4), round(float(below[place]), 4)] for place in places]
+    distinct = np.unique(ranked[ranked <= reach])
+    steps = distinct if distinct.size <= _POINTS else np.linspace(distinct[0], reach, _POINTS)
+    shares = np.append(0.0, below)[np.searchsorted(ranked, steps, side="right")]
+    return [[round(float(x), 4), round(float(share), 4)] for x, share in zip(steps, shares, strict=True)]
+
+
+def _reach(values: Floats, mark: Mapping[str, Any]) -> float:
+    """Return up to which time the distribution is shown: the last patients may come to it long after what matters."""
+    finite = values[np.isfinite(values)]
+    late = float(np.quantile(finite, 0.97)) if finite.size else 0.0
+    about = mark["high"] if mark["kind"] != "share" else mark["level"]
+    return max(late if about is None else min(max(late, 1.2 * about), 4 * about), 1e-9)
 
 
 def _mark(
-    target: Target, published: Published, name: str, columns: Mapping[str, Any], curve: list[list[float]]
+    target: Target, published: Published, name: str, columns: Mapping[str, Any], values: Floats
 ) -> dict[str, Any]:
     """Return where the published value stands: at a level, or for a share at the time that it is about."""
     stated = {"value": published.value, "low": published.low, "high": published.high}
     if target.statistic is Statistic.SHARE:
-        return {"kind": "share", "level": _threshold(target, name, columns, curve), **stated}
+        return {"kind": "share", "level": _threshold(target, name, columns, values), **stated}
     if target.statistic is Statistic.QUANTILE:
         return {"kind": "quantile", "level": target.quantile, **stated}
     return {"kind": "mean", "level": None, **stated}
 
 
-def _threshold(target: Target, name: str, columns: Mapping[str, Any], curve: list[list[float]]) -> float | None:
+def _threshold(target: Target, name: str, columns: Mapping[str, Any], values: Floats) -> float | None:
     """Return the time at which the condition that a share is about turns, where it asks for nothing else."""
     if not target.of[0].reads <= {name, *(key for key, value in columns.items() if np.ndim(value) == 0)}:
         return None
-    times = np.linspace(0, max(curve[-1][0], 1e-9), 2001)
+    times = np.unique(np.append(values[np.isfinite(values)], 0.0))
     holds = np.broadcast_to(target.of[0].compute({**columns, name: times}), times.shape)
     turns = np.flatnonzero(holds[1:] != holds[:-1])
-    return round(float(times[turns[0] + 1]), 3) if turns.size == 1 else None
+    return round(float(times[turns[0]]), 4) if turns.size == 1 else None

@@ -219,7 +219,7 @@ def _coded(column: pa.Array, values: pa.Array | Sequence[str]) -> Array:
         column = column.dictionary_encode()
     places = pc.fill_null(pc.index_in(column.dictionary, value_set=known), UNKNOWN).to_numpy()
     indices = pc.fill_null(column.indices, len(places)) if column.null_count else column.indices
-    return np.append(places, NONE).astype(np.int32)[indices.to_numpy()]
+    return np.asarray(np.append(places, NONE).astype(np.int32)[indices.to_numpy()])
 
 
 def _entries(words: Words, kinds: pa.Array, codes: pa.Array) -> Array:
@@ -287,7 +287,7 @@ def _together(parts: Sequence[Part]) -> Part:
     before = np.cumsum([0, *(part.patients for part in parts)])
     contacts_before = np.cumsum([0, *(len(part.contacts.patient) for part in parts)])
 
-    def joined(one: str, make: Callable[..., Rows]) -> Rows:
+    def joined(one: str, make: type[Rows]) -> Rows:
         pieces = []
         for place, part in enumerate(parts):
             rows = {each.name: getattr(getattr(part, one), each.name) for each in fields(make)}

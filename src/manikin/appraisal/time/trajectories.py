@@ -21,7 +21,7 @@ def trajectories(words: Words, part: Part, axis: Axis) -> list[dict[str, Any]]:
     edges = axis.moments(np.linspace(0, 1, _STRETCHES + 1))
     since = notes.time - part.begins[notes.patient]
     counts = np.bincount(notes.entry[notes.entry >= 0], minlength=len(words.entries))
-    told = []
+    told: list[dict[str, Any]] = []
     for number in np.argsort(-counts, kind="stable"):
         variables = words.variables[number]
         numeric = words.entries[number].kind == "observation" and variables and all(one.numeric for one in variables)
