@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from markupsafe import Markup
@@ -17,13 +18,14 @@ from manikin.codebook import in_sentence
 
 _COLOURS = 12
 _FLOW, _BAND = 250, 150  # heights of plots, in pixels
+_MANY = 12  # states beyond which a matrix has small letters
 _LETTER = 6.3 / 620  # width of a letter, as a share of a picture as wide as the page
 
 
 def over_time(drawings: Mapping[str, Any]) -> dict[str, Any]:
     """Return every picture of the section, by its name; those of which there is nothing to show are empty."""
     axis = Axis(**drawings["axis"])
-    colours = colours_of(drawings["states"])
+    colours = colours_of(drawings["states"], drawings["occupancy"])
     return {
         "flow": flow(drawings["states"], drawings["occupancy"], axis, colours),
         "states": _states(drawings["states"], colours),
@@ -148,6 +150,8 @@ def _row(title: str, quantiles: Sequence[float], axis: Axis, extra: str = "", co
 
 def _told(quantiles: Sequence[float]) -> tuple[str, str]:
     """Return a median and its quartiles in the unit of the median."""
+    if not quantiles[3]:
+        return "at once", ""
     unit, minutes = in_units(quantiles[2])
     low, middle, high = (one / minutes for one in quantiles[1:4])
     places = 0 if high >= 20 else 1
@@ -208,25 +212,26 @@ def matrix(
 ) -> dict[str, Any]:
     """Return from which state patients go to which, as shares of all who leave it; only what occurs."""
     titles = [*(state["title"] for state in states), "Study ends"]
+    # A stay ends where the patient goes elsewhere, so that no state follows itself.
     used = [column for column in range(len(titles)) if any(row[column] for row in moves)]
     rows = [
         {
             "title": states[number]["title"],
             "colour": colours[number],
             "count": f"{sum(row):,}",
-            "cells": [_cell(row[column], sum(row), column == number) for column in used],
+            "cells": [_cell(row[column], sum(row), "" if len(used) > _MANY else "%") for column in used],
         }
         for number, row in enumerate(moves)
         if sum(row)
     ]
     heads = [{"title": titles[column], "colour": [*colours, ""][column]} for column in used]
-    return {"heads": heads, "rows": rows}
+    return {"heads": heads, "rows": rows, "dense": len(heads) > _MANY}
 
 
-def _cell(count: int, total: int, own: bool) -> dict[str, Any]:
+def _cell(count: int, total: int, sign: str) -> dict[str, Any]:
     share = count / total
-    text = "" if not count else "<1%" if share < 0.01 else f"{100 * share:.0f}%"
-    return {"text": text, "count": f"{count:,}", "depth": round(100 * share**0.8), "own": own}
+    text = "" if not count else f"<1{sign}" if share < 0.01 else f"{100 * share:.0f}{sign}"
+    return {"text": text, "count": f"{count:,}", "depth": round(100 * share**0.8)}
 
 
 # --- how values move ------------------------------------------------------------------------------------------------
@@ -324,7 +329,7 @@ def _plot(
     label: str,
 ) -> Markup:
     """Return a small plot with both its axes; places are per cent from the left and from the top."""
-    left, width, top = 13, 84, 8
+    left, width, top = 13, 78 if cuts else 84, 8
 
     def x(place: float) -> str:
         return f"{left + width * place / 100:.2f}%"
@@ -336,7 +341,7 @@ def _plot(
         *(tag("line", class_="grid", x1=x(0), x2=x(100), y1=y(place), y2=y(place)) for place, _ in up),
         stretched(*shapes, top=top, height=_BAND, left=f"{left}%", width=f"{width}%"),
         *(tag("line", class_="threshold", x1=x(0), x2=x(100), y1=y(place), y2=y(place)) for place, _ in cuts),
-        *(tag("text", text, class_="cut", x=x(100), y=y(place) - 3, text_anchor="end") for place, text in cuts),
+        *(tag("text", text, class_="cut", x=f"{left + width + 1}%", y=y(place) + 4) for place, text in cuts),
         tag("line", class_="axis", x1=x(0), x2=x(100), y1=y(100), y2=y(100)),
         *(tag("text", text, x=f"{left - 2}%", y=y(place) + 4, text_anchor="end") for place, text in up),
         *(tag("text", text, x=x(place), y=y(100) + 17, text_anchor=anchor(place / 100)) for place, text in across),
@@ -348,22 +353,31 @@ def _plot(
 
 def wait(drawn: Mapping[str, Any]) -> Panel:
     """Return the cumulative distribution of a time, with the published value and its interval upon it."""
-    curve, mark, unit = drawn["curve"], drawn["mark"], unit_label(drawn["unit"])
-    scale = Scale(0.0, drawn["reach"])
-    steps = "".join(f"H{100 * scale.share(x):.2f}V{100 * (1 - share):.2f}" for x, share in curve)
+    unit, scale, named = unit_label(drawn["unit"]), Scale(0.0, drawn["reach"]), drawn["targets"]
+    steps = "".join(f"H{100 * scale.share(x):.2f}V{100 * (1 - share):.2f}" for x, share in drawn["curve"])
     image = _plot(
-        [*_published(mark, scale), tag("path", class_="outline s0", d=f"M0 100{steps}H100")],
+        [
+            *(part for mark in drawn["marks"] for part in _published(mark, scale)),
+            tag("path", class_="outline s0", d=f"M0 100{steps}H100"),
+        ],
         [
             (100 * scale.share(tick), f"{short(tick)} {unit}" if last else short(tick))
             for last, tick in _lasts(scale.ticks(3))
         ],
         [(100 - share, f"{share}%") for share in (0, 25, 50, 75, 100)],
         [],
-        f"{drawn['title']}, share of patients by {unit}: {_said_of(mark, unit)}",
+        f"{drawn['title']}, share of patients by {unit}: {'; '.join(_said_of(mark, unit) for mark in drawn['marks'])}",
     )
-    name = f"{drawn['target']}, {drawn['label'].replace('_', ' ')}" if drawn["label"] else drawn["target"]
-    about = in_sentence(drawn["title"])
+    name = _common(named) or drawn["title"]
+    name = f"{name}, {drawn['label'].replace('_', ' ')}" if drawn["label"] else name
+    about = f"{len(named)} published values" if len(named) > 1 else in_sentence(drawn["title"])
     return Panel(name[:1].upper() + name[1:], "" if about.lower() in name.lower() else about, image)
+
+
+def _common(names: Sequence[str]) -> str:
+    """Return the words with which all names begin: what they are about."""
+    words = takewhile(lambda alike: len(set(alike)) == 1, zip(*(name.split() for name in names), strict=False))
+    return " ".join(one for one, *_ in words).rstrip(",;:")
 
 
 def _lasts(items: Sequence[Any]) -> list[tuple[bool, Any]]:

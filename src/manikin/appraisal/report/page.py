@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -232,9 +232,24 @@ def _time(finding: Finding, findings: Iterable[Finding]) -> dict[str, Any]:
     """Return what happens over time, and the published figures about it, which stand among all targets as well."""
     if not finding.drawings.get("states"):
         return {}
-    about = set(finding.drawings["targets"])
+    about, drawn = (
+        set(finding.drawings["targets"]),
+        {name for one in finding.drawings["waits"] for name in one["targets"]},
+    )
     published = [one for other in findings if other.check == "targets" for one in other.measures if one.group in about]
-    return {**over_time(finding.drawings), "blocks": forest(published)}
+    # On one axis, each by its full name: the same figures stand among all targets under headings of their own.
+    lines = [(one.group in drawn, replace(one, name=_full_name(one), group="")) for one in published]
+    return {
+        **over_time(finding.drawings),
+        "timed": forest([line for timed, line in lines if timed]),
+        "others": forest([line for timed, line in lines if not timed]),
+        "n_others": sum(not timed for timed, _ in lines),
+    }
+
+
+def _full_name(measure: Measure) -> str:
+    """Return a figure's heading with its name, which may be that it is about all."""
+    return _sentence(measure.group if measure.name == "all" else f"{measure.group}, {measure.name}")
 
 
 def _missingness(finding: Finding) -> dict[str, Any]:

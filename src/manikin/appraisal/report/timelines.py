@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,8 @@ from manikin.codebook import in_sentence
 
 LANE, _VALUES = 22, 42  # heights of lanes, in pixels
 _LETTER = 7 / 230  # width of a letter, as a share of a lane
-_COLOURS = 12
+# The report's palette without its grey, which stands for those who are lost.
+_COLOURS = tuple(f"g{number}" for number in range(12) if number != 7)
 _FEW = 4  # findings that are told in words in the picture
 _DOTS = 16  # values that are drawn as points upon their line
 
@@ -47,10 +49,17 @@ class Patient:
     axis: Markup
 
 
-def colours_of(states: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the class of each state's colour; death has the colour of ink, and loss that of nothing known."""
+def colours_of(states: Sequence[Mapping[str, Any]], occupancy: Mapping[str, Any]) -> list[str]:
+    """Return the class of each state's colour: those where patients mostly are have one each, the others share one.
+
+    Death has the colour of ink, and loss that of nothing known.
+    """
     final = {"death": "death", "loss": "loss"}
-    return [final.get(state["ends"], f"g{number % _COLOURS}") for number, state in enumerate(states)]
+    weight = [sum(shares) for shares in occupancy["shares"]]
+    open_ = [number for number, state in enumerate(states) if state["ends"] not in final]
+    kept = sorted(sorted(open_, key=lambda number: -weight[number])[: len(_COLOURS)])
+    chosen = dict(zip(kept, _COLOURS, strict=False))
+    return [final.get(state["ends"]) or chosen.get(number, "rest") for number, state in enumerate(states)]
 
 
 def patient_lanes(
@@ -135,8 +144,9 @@ def _contacts(contacts: Sequence[Sequence[Any]], axis: Axis) -> Row:
             parts += _bar(kind, tip, start, end, axis, "contact", 4)
     kinds = dict.fromkeys(kind for kind, _, _ in contacts)
     spoken = "; ".join(f"{kind} at {said(start)} for {said(end - start)}" for kind, start, end in contacts)
-    note = next(iter(kinds)) if len(kinds) == 1 else f"{len(kinds)} kinds"
-    return Row("Encounters", _lane(parts, f"Encounters: {spoken}", axis), note, _times(len(contacts)))
+    alone = next(iter(kinds)) if len(kinds) == 1 else ""
+    extra = _times(len(contacts)) if alone else f"{len(contacts)} of {len(kinds)} kinds"
+    return Row("Encounters", _lane(parts, f"Encounters: {spoken}", axis), alone, extra)
 
 
 def _orders(test: Mapping[str, Any], axis: Axis) -> Row:
@@ -171,7 +181,7 @@ def _values(one: Mapping[str, Any], axis: Axis) -> Row:
     dots = [
         tag(
             "circle",
-            tag("title", f"{short(value)} at {said(at)}"),
+            tag("title", f"{_brief(value)} at {said(at)}"),
             class_="dot-full",
             cx=axis.at(at),
             cy=y(value),
@@ -181,9 +191,9 @@ def _values(one: Mapping[str, Any], axis: Axis) -> Row:
     ]
     parts = [*((curve,) if len(values) > 1 else ()), *(dots if len(values) <= _DOTS else ())]
     unit = unit_label(one["unit"])
-    spoken = "; ".join(f"{short(value)} at {said(at)}" for at, value in one["points"])
-    note = f"{short(values[0])} → {short(values[-1])}" if len(values) > 1 else short(values[0])
-    extra = f"{short(low)}–{short(high)}, {one['n']}×" if one["n"] > 2 else ""
+    spoken = "; ".join(f"{_brief(value)} at {said(at)}" for at, value in one["points"])
+    note = f"{_brief(values[0])} → {_brief(values[-1])}" if len(values) > 1 else _brief(values[0])
+    extra = f"{_brief(low)} to {_brief(high)}" if one["n"] > 2 else ""
     label = f"{one['title']}, {unit}: {spoken}"
     return Row(one["title"], _lane(parts, label, axis, _VALUES), note, extra, unit=unit)
 
@@ -211,6 +221,12 @@ def _written(one: Mapping[str, Any], axis: Axis) -> Row:
     ]
     label = f"{one['title']}: at {', '.join(said(at) for at in one['times'])}"
     return Row(one["title"], _lane(parts, label, axis), one["kind"], _times(len(parts)))
+
+
+def _brief(value: float) -> str:
+    """Return a number with three figures, or all of a large whole one."""
+    places = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return short(round(value, max(places, 0)))
 
 
 def _times(count: int) -> str:

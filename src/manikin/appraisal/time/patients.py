@@ -80,10 +80,11 @@ class _Teller:
     def patient(self, patient: int) -> dict[str, Any]:
         """Return all that happened to a patient."""
         part, begins = self.part, int(self.part.begins[patient])
-        stays, met = _mine(part.stays.patient, patient), _mine(part.contacts.patient, patient)
+        stayed = part.uninterrupted
+        stays, met = _mine(stayed.patient, patient), _mine(part.contacts.patient, patient)
         notes = _mine(part.notes.patient, patient)
         by = int(part.left_by[patient])
-        states = part.stays.state[stays].tolist()
+        states = stayed.state[stays].tolist()
         path = [title_of(self.pathway, self.words.states[number]) for number in dict.fromkeys(states)]
         return {
             "patient": part.identifiers[patient].as_py(),
@@ -93,7 +94,7 @@ class _Teller:
             "stays": [
                 [state, entered - begins, left - begins]
                 for state, entered, left in zip(
-                    states, part.stays.entered[stays].tolist(), part.stays.left[stays].tolist(), strict=True
+                    states, stayed.entered[stays].tolist(), stayed.left[stays].tolist(), strict=True
                 )
             ][:_STAYS],
             "contacts": [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,30 @@ def waits(subject: Subject, most: int) -> list[dict[str, Any]]:
         return []
     columns = {**subject.program.parameters, **subject.cohort.columns(reads, most)}
     weights = subject.cohort.weights(most)
-    drawn = [one for name, variable in timed.items() for one in _drawn(model.targets[name], variable, columns, weights)]
-    return drawn[:_MOST]
+    gathered: dict[tuple[str, ...], list[_Stated]] = {}
+    for name, variable in timed.items():
+        for stated in _stated(model.targets[name], variable, columns, weights):
+            gathered.setdefault(stated.about, []).append(stated)
+    return [_drawn(alike, columns) for alike in list(gathered.values())[:_MOST]]
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """A published value about a time, with the times of those patients whom it is about."""
+
+    target: Target
+    label: str
+    variable: ModelVariable
+    published: Published
+    values: Floats
+    weights: Floats
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What it is about: values about the same stand in one picture."""
+        share = self.target.statistic is Statistic.SHARE
+        among = self.target.among.text if self.target.among else ""
+        return (self.variable.name, "" if share else self.target.of[0].text, among, self.label)
 
 
 def _timed(target: Target, model: ClinicalModel) -> ModelVariable | None:
@@ -61,46 +84,43 @@ def _timed(target: Target, model: ClinicalModel) -> ModelVariable | None:
     return about[0] if len(about) == 1 and about[0].meaning.unit in _TIMES else None
 
 
-def _drawn(
+def _stated(
     target: Target, variable: ModelVariable, columns: Mapping[str, Any], weights: Floats | None
-) -> list[dict[str, Any]]:
+) -> Iterator[_Stated]:
     share = target.statistic is Statistic.SHARE
     values = np.asarray(columns[variable.name] if share else target.of[0].compute(columns), np.float64)
     inside = np.ones(values.shape, np.bool_) if share else np.isfinite(values)
     if target.among is not None:
         inside &= np.asarray(target.among.compute(columns))
     weights = np.ones(values.shape) if weights is None else weights
-    told = []
     for label, published, mine in zip(target.labels, target.values, cells(target, columns, inside), strict=True):
-        if published is None or not mine.any():
-            continue
-        mark = _mark(target, published, variable.name, columns, values[mine])
-        reach = _reach(values[mine], mark)
-        curve = _curve(values[mine], weights[mine], reach)
-        if curve:
-            told.append(
-                {
-                    "target": target.name,
-                    "label": label,
-                    "title": variable.meaning.title,
-                    "unit": variable.meaning.unit if share else target.unit,
-                    "curve": curve,
-                    "reach": round(reach, 4),
-                    "mark": mark,
-                }
-            )
-    return told
+        if published is not None and weights[mine].sum() > 0 and np.isfinite(values[mine]).any():
+            yield _Stated(target, label, variable, published, values[mine], weights[mine])
+
+
+def _drawn(alike: list[_Stated], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a picture of values about the same times needs."""
+    one = alike[0]
+    marks = [_mark(each.target, each.published, one.variable.name, columns, one.values) for each in alike]
+    reach = max(_reach(one.values, mark) for mark in marks)
+    return {
+        "targets": [each.target.name for each in alike],
+        "label": one.label,
+        "title": one.variable.meaning.title,
+        "unit": one.target.unit if one.target.statistic is not Statistic.SHARE else one.variable.meaning.unit,
+        "curve": _curve(one.values, one.weights, reach),
+        "reach": round(reach, 4),
+        "marks": marks,
+    }
 
 
 def _curve(values: Floats, weights: Floats, reach: float) -> list[list[float]]:
     """Return steps of a cumulative distribution; who never comes to it keeps it below 1."""
     finite = np.isfinite(values)
-    if not finite.any() or weights.sum() <= 0:
-        return []
     order = np.argsort(values[finite], kind="stable")
     ranked, below = values[finite][order], np.cumsum(weights[finite][order]) / weights.sum()
     distinct = np.unique(ranked[ranked <= reach])
-    steps = distinct if distinct.size <= _POINTS else np.linspace(distinct[0], reach, _POINTS)
+    steps = distinct if distinct.size <= _POINTS else np.linspace(float(distinct[0]), reach, _POINTS)
     shares = np.append(0.0, below)[np.searchsorted(ranked, steps, side="right")]
     return [[round(float(x), 4), round(float(share), 4)] for x, share in zip(steps, shares, strict=True)]
 

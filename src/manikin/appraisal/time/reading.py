@@ -139,6 +139,15 @@ class Part:
     strays: int = 0
 
     @cached_property
+    def uninterrupted(self) -> Stays:
+        """The stays, where going on in the same state is one of them: what a person sees, whatever a model counts."""
+        stays = self.stays
+        on = (stays.patient[1:] == stays.patient[:-1]) & (stays.state[1:] == stays.state[:-1])
+        first = np.append(True, ~on)[: len(stays.patient)]
+        last = np.append(~on, True)[: len(stays.patient)]
+        return Stays(stays.patient[first], stays.state[first], stays.entered[first], stays.left[last])
+
+    @cached_property
     def begins(self) -> Array:
         """When each patient's first state was entered; for who has none, when follow-up ends."""
         first = np.searchsorted(self.stays.patient, np.arange(self.patients))

@@ -50,7 +50,7 @@ def visits(words: Words, pathway: Pathway | None, part: Part) -> list[dict[str, 
 
     Stays that the end of the study cut short don't count among those whose length is told.
     """
-    stays = part.stays
+    stays = part.uninterrupted
     last = np.append(stays.patient[1:] != stays.patient[:-1], True)[: len(stays.patient)]
     cut = last & (part.left_by[stays.patient] == ENDINGS.index("study"))
     told = []
@@ -72,8 +72,8 @@ def visits(words: Words, pathway: Pathway | None, part: Part) -> list[dict[str, 
 
 
 def moves(words: Words, part: Part) -> list[list[int]]:
-    """Return how often each state is followed by each; the last column counts stays at which the study ends."""
-    stays, size = part.stays, len(words.states)
+    """Return how often each state is followed by each other; the last column counts stays at which the study ends."""
+    stays, size = part.uninterrupted, len(words.states)
     counts = np.zeros((size, size + 1), np.int64)
     same = stays.patient[1:] == stays.patient[:-1]
     np.add.at(counts, (stays.state[:-1][same], stays.state[1:][same]), 1)
