@@ -145,7 +145,7 @@ def _contacts(contacts: Sequence[Sequence[Any]], axis: Axis) -> Row:
     kinds = dict.fromkeys(kind for kind, _, _ in contacts)
     spoken = "; ".join(f"{kind} at {said(start)} for {said(end - start)}" for kind, start, end in contacts)
     alone = next(iter(kinds)) if len(kinds) == 1 else ""
-    extra = _times(len(contacts)) if alone else f"{len(contacts)} of {len(kinds)} kinds"
+    extra = _times(len(contacts)) if alone else f"{len(contacts)} encounters"
     return Row("Encounters", _lane(parts, f"Encounters: {spoken}", axis), alone, extra)
 
 

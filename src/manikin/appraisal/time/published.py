@@ -15,7 +15,7 @@ from manikin.clinic.pathway import PATHWAY
 from manikin.streams import Floats
 
 # Units in which a quantity is a time.
-_TIMES = frozenset({"s", "min", "h", "d", "wk", "mo", "a"})
+_TIMES = frozenset({"min", "h", "d", "wk", "mo", "a"})
 _POINTS, _MOST = 60, 12
 
 
