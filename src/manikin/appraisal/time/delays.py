@@ -37,19 +37,21 @@ _NOBODY = np.empty(0, np.int64)
 
 
 def led(words: Words, pathway: Pathway, part: Part, test: Test) -> tuple[Array, Array]:
-    """Return the rows of a test's orders, and of the results of its first variable that they led to.
+    """Return the rows of a test's orders, and of the results of its first variable on record that they led to.
 
     A test that is awaited isn't ordered again, so that a result follows from the last order before it; where several
     tests measure the variable, from the last one of any of them.
     """
-    variable = test.measures[0]
+    observed = {
+        one.name: number
+        for number, (entry, variables) in enumerate(zip(words.entries, words.variables, strict=True))
+        for one in variables
+        if entry.kind == "observation"
+    }
+    variable = next((name for name in test.measures if name in observed), None)
     rivals = [one for one in pathway.tests.values() if variable in one.measures and one.awaited]
     orders = {words.orders[one.name] for one in rivals}
-    results = [
-        number
-        for number, (entry, variables) in enumerate(zip(words.entries, words.variables, strict=True))
-        if entry.kind == "observation" and any(one.name == variable for one in variables)
-    ]
+    results = [number for name, number in observed.items() if name == variable]
     notes = part.notes
     rows = np.flatnonzero(np.isin(notes.entry, [*orders, *results]))
     ordered = np.isin(notes.entry[rows], list(orders))
