@@ -83,6 +83,7 @@ def _without_study(subject: Subject) -> Subject:
     fields = tuple(field for field in layout.fields if field.variable.name in subject.program.model.variables)
     return replace(subject, cohort=replace(subject.cohort, layout=replace(layout, fields=fields)))
 
+
 def _place(findings: list[Finding], check: str) -> int:
     return [finding.check for finding in findings].index(check)
 

@@ -236,7 +236,7 @@ def _entries(words: Words, kinds: pa.Array, codes: pa.Array) -> Array:
     by_kind = list(dict.fromkeys(one.kind for one in words.entries))
     by_code = list(dict.fromkeys(one.code for one in words.entries))
     # One row and one column more, for what the words don't know: negative numbers count from the end.
-    table = np.full((len(by_kind) + 2, len(by_code) + 2), UNKNOWN, np.int32)
+    table = np.full((len(by_kind) + 2, len(by_code) + 2), UNKNOWN, np.int16)
     for (kind, code), number in words.places.items():
         table[by_kind.index(kind), by_code.index(code)] = number
     return np.asarray(table[_coded(kinds, by_kind), _coded(codes, by_code)])
