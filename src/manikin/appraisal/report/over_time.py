@@ -88,7 +88,7 @@ def flow(
         *ticks,
         *scale,
         label=f"Share of patients in each state over {said(axis.end)}: {last}",
-        kind="flow",
+        kind="whereabouts",
         height=_FLOW + 32,
     )
 
