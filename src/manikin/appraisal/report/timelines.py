@@ -171,13 +171,14 @@ def _orders(test: Mapping[str, Any], axis: Axis) -> Row:
 def _values(one: Mapping[str, Any], axis: Axis) -> Row:
     """Return the lane of a measured number: its course between the lowest and the highest of this patient."""
     values = [value for _, value in one["points"]]
+    height = _VALUES if len(values) > 1 else LANE
     low, high = min(values), max(values)
 
     def y(value: float) -> float:
-        return 7 + (_VALUES - 14) * (0.5 if high == low else (high - value) / (high - low))
+        return 7 + (height - 14) * (0.5 if high == low else (high - value) / (high - low))
 
-    line = "L".join(f"{100 * axis.share(at):.2f} {100 * y(value) / _VALUES:.2f}" for at, value in one["points"])
-    curve = stretched(tag("path", class_="outline s0", d=f"M{line}"), top=0, height=_VALUES)
+    line = "L".join(f"{100 * axis.share(at):.2f} {100 * y(value) / height:.2f}" for at, value in one["points"])
+    curve = stretched(tag("path", class_="outline s0", d=f"M{line}"), top=0, height=height)
     dots = [
         tag(
             "circle",
@@ -195,7 +196,7 @@ def _values(one: Mapping[str, Any], axis: Axis) -> Row:
     note = f"{_brief(values[0])} → {_brief(values[-1])}" if len(values) > 1 else _brief(values[0])
     extra = f"{_brief(low)} to {_brief(high)}" if one["n"] > 2 else ""
     label = f"{one['title']}, {unit}: {spoken}"
-    return Row(one["title"], _lane(parts, label, axis, _VALUES), note, extra, unit=unit)
+    return Row(one["title"], _lane(parts, label, axis, height), note, extra, unit=unit)
 
 
 def _findings(one: Mapping[str, Any], axis: Axis) -> Row:
