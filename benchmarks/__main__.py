@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import fidelity, footprint, resemblance, throughput
+from benchmarks import fidelity, footprint, resemblance, throughput, timeline
 
-for benchmark in (throughput, fidelity, resemblance, footprint):
+for benchmark in (throughput, timeline, fidelity, resemblance, footprint):
     print(f"\n{(benchmark.__doc__ or '').splitlines()[0]}")
     benchmark.main()

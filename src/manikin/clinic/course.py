@@ -497,28 +497,32 @@ class _Log:
     def events(self, begins: Floats, ends: Floats, contacts: Arrays) -> Arrays:
         """Return events by patient and time, without results that come after follow-up has ended."""
         notes = [
-            (patient, entry, time, recorded, np.full(patient.size, np.nan) if values is None else values, number, place)
+            (patient, entry, time, recorded, np.nan if values is None else values, number, place)
             for place, (patient, entry, time, recorded, values, number) in enumerate(self.notes)
         ]
-        kinds = (np.int64, np.int16, np.float64, np.float64, np.float64, np.int32, np.int32)
+        kinds = (np.int32, np.int16, np.int32, np.int32, np.float64, np.int32, np.int32)
         patient, entry, time, recorded, values, number, place = _joined(notes, kinds)
-        key = patient << (_TIME_BITS + _PLACE_BITS) | time.astype(np.int64) << _PLACE_BITS | place
+        key = patient.astype(np.int64) << _TIME_BITS
+        key |= time
+        key <<= _PLACE_BITS
+        key |= place
         order = np.argsort(key)
         patient, recorded = patient[order], recorded[order]
-        there = recorded <= ends[patient]
+        there = recorded <= ends.astype(np.int32)[patient]
         if not there.all():
             order, patient, recorded = order[there], patient[there], recorded[there]
         time, number = time[order], number[order]
         # An encounter that was over when the specimen was taken is not where it was taken.
-        encounter = contacts["first"][patient] + number - 1
+        encounter = contacts["first"].astype(np.int32)[patient] + number - 1
         inside = number > 0
-        inside[inside] = time[inside] <= contacts["end"][encounter[inside]]
-        offset = begins[patient]
+        inside[inside] = time[inside] <= contacts["end"].astype(np.int32)[encounter[inside]]
+        offset = begins.astype(np.int32)[patient]
+        encounter[~inside] = -1
         return {
-            "patient": patient.astype(np.int32),
-            "encounter": np.where(inside, encounter, -1).astype(np.int32),
-            "time": _whole(time + offset),
-            "recorded": _whole(recorded + offset),
+            "patient": patient,
+            "encounter": encounter,
+            "time": time + offset,
+            "recorded": recorded + offset,
             "entry": entry[order],
             "value": values[order],
         }

@@ -19,7 +19,7 @@ from manikin.cohort.layout import (
     observed,
     recorded,
 )
-from manikin.cohort.shards import SHARD_PATIENTS, Plan, write
+from manikin.cohort.shards import SHARD_PATIENTS, Plan, shard_patients, write
 from manikin.cohort.timeline import ENDINGS, Encounters, Entry, Events, States, Timeline, Vocabulary
 
 __all__ = [
@@ -48,5 +48,6 @@ __all__ = [
     "open_cohort",
     "plain",
     "recorded",
+    "shard_patients",
     "write",
 ]

@@ -23,14 +23,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manikin.cohort.layout import Sampler
+from manikin.cohort.layout import TIMELINE, Sampler
 from manikin.cohort.tables import assemble
 from manikin.errors import ManikinError
 
 SHARD_PATIENTS = 50_000
+# A shard's events stand in memory together: of patients to whom much happens there are fewer.
+_MOST_EVENTS = 5_000_000
+_PILOT_PATIENTS = 500
 _LARGEST_DICTIONARY = 1 << 28
 
 Progress = Callable[[int, int], None]
+
+
+def shard_patients(sampler: Sampler) -> int:
+    """Return how many patients of a sampler a shard should hold, so that memory stays within bounds."""
+    if sampler.layout.vocabulary is None:
+        return SHARD_PATIENTS
+    events = sampler.draw(np.arange(_PILOT_PATIENTS))[TIMELINE].events
+    each = max(len(events.patient) / _PILOT_PATIENTS, 1.0)
+    return next((size for size in (50_000, 20_000, 10_000, 5_000, 2_000) if size * each <= _MOST_EVENTS), 1_000)
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ class Plan:
     def write(self, shard: int) -> None:
         """Write a shard."""
         for name, table in self.tables_of(shard).items():
-            _write_whole(table, self.file(name, shard))
+            write_whole(table, self.file(name, shard))
 
 
 def write(plan: Plan, jobs: int, progress: Progress = lambda _done, _total: None) -> None:
@@ -195,7 +207,8 @@ def _listen(waiting: SimpleQueue[int]) -> None:
     os._exit(0)
 
 
-def _write_whole(table: pa.Table, path: Path) -> None:
+def write_whole(table: pa.Table, path: Path) -> None:
+    """Write a table under another name, and rename it when it is whole."""
     unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     plain = [column for column in table.column_names if pa.types.is_string(table.schema.field(column).type)]
     delta = [column for column in table.column_names if pa.types.is_temporal(table.schema.field(column).type)]

@@ -21,7 +21,7 @@ _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _PREFIX = np.frombuffer(b"syn-", np.uint8)
 _ENCOUNTER_PREFIX = np.frombuffer(b"enc-", np.uint8)
 _TIME = pa.timestamp("us", tz="UTC")
-_MINUTE = 60_000_000
+_MICROSECONDS = 60_000_000  # a minute
 # A patient has fewer encounters than this many bits can count, and 2^40 patients are the most there are.
 _CONTACT_BITS = 20
 
@@ -154,12 +154,18 @@ class _People:
         nth = np.arange(len(patient)) - np.searchsorted(patient, patient)
         return _text_ids(_ENCOUNTER_PREFIX, self.seed.permuted(self.ordinals[patient] << _CONTACT_BITS | nth))
 
+    @cached_property
+    def _midnight(self) -> npt.NDArray[np.int64]:
+        """The beginning of each patient's index date, in minutes since 1970."""
+        return self.index_date.astype("M8[m]").astype(np.int64)
+
     def _whose(self, patient: Whole) -> pa.DictionaryArray:
         return pa.DictionaryArray.from_arrays(pa.array(patient), self.patient_id)
 
     def _times(self, patient: Whole, minutes: Whole) -> pa.Array:
-        microseconds = self.index_date.astype("M8[us]").astype(np.int64)[patient]
-        return pa.array((microseconds + minutes.astype(np.int64) * _MINUTE).view("M8[us]")).cast(_TIME)
+        times = self._midnight[patient] + minutes
+        times *= _MICROSECONDS
+        return pa.Array.from_buffers(_TIME, len(times), [None, pa.py_buffer(times)])
 
     def _clean(self, field: Field) -> pa.Array:
         return _array(field.variable, self.columns[field.variable.name])

@@ -17,7 +17,6 @@ from manikin.appraisal.report import render
 from manikin.clinic import Calibrated, ClinicalModel, calibrate
 from manikin.cohort import (
     DEFECTS,
-    SHARD_PATIENTS,
     STATES,
     TABLES,
     Cohort,
@@ -27,6 +26,7 @@ from manikin.cohort import (
     open_cohort,
     write,
 )
+from manikin.cohort import shard_patients as fitting
 from manikin.cohort.defects import imperfect
 from manikin.errors import GateError
 from manikin.formats import FORMATS
@@ -114,8 +114,8 @@ def carry_out(
     shard_patients: int | None = None,
 ) -> Made:
     """Make the release of a study whose model is calibrated; see ``run``."""
-    shard_patients = shard_patients or SHARD_PATIENTS
-    model = calibrated.program.model
+    model, sampler = calibrated.program.model, _sampler(study, calibrated)
+    shard_patients = shard_patients or fitting(sampler)
     risk = assess(
         n_sources=len(model.sources),
         weakest=sum(model.numbers_by_basis()[basis] for basis in ("recalled", "assumption")),
@@ -126,7 +126,7 @@ def carry_out(
     with workshop(out, lock(study, calibrated, shard_patients)) as folder:
         write_risk(folder, study.facts(), risk)
         _write_inputs(folder, study, model)
-        cohort = _sampled(study, calibrated, folder, jobs, shard_patients, progress)
+        cohort = _sampled(study, sampler, folder, jobs, shard_patients, progress)
         compared = _compared(folder, cohort, compare)
         appraisal = _appraised(study, calibrated, cohort, compared, progress)
         _write_evidence(folder, appraisal)
@@ -208,9 +208,8 @@ def _folders(study: Study, layout: Layout, folder: Path) -> dict[str, Path]:
 
 
 def _sampled(
-    study: Study, calibrated: Calibrated, folder: Path, jobs: int | None, shard_patients: int, progress: Progress
+    study: Study, sampler: Sampler, folder: Path, jobs: int | None, shard_patients: int, progress: Progress
 ) -> Cohort:
-    sampler = _sampler(study, calibrated)
     folders = _folders(study, sampler.layout, folder)
     plan = Plan(sampler, study.patients, _tables(study, sampler.layout), folders, shard_patients)
     write(plan, jobs or available_cores(), lambda done, total: progress("sampling", done, total))
