@@ -342,7 +342,8 @@ class _Walk:
                     self.memory.know(test.name, variable, rows, found)
         if self.record:
             for variable, found in values.items():
-                self.note(self.entries[variable], rows, collected, known, found)
+                if variable not in self.pathway.unseen:
+                    self.note(self.entries[variable], rows, collected, known, found)
 
     def measure(self, test: Test, view: View, lost: npt.NDArray[np.bool_]) -> dict[str, Floats]:
         """Return what a test finds of each variable, in their order, since one may be computed from those before it."""

@@ -242,7 +242,10 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Pathway:
-    """A semi-Markov process of care. ``horizon`` is in minutes; the first state comes first."""
+    """A semi-Markov process of care. ``horizon`` is in minutes; the first state comes first.
+
+    ``unseen`` are measured variables that leave no trace in the record: helpers, by which others are computed.
+    """
 
     title: str
     horizon: Expression
@@ -253,6 +256,7 @@ class Pathway:
     processes: Mapping[str, Process] = field(default_factory=dict)
     trajectories: Mapping[str, Trajectory] = field(default_factory=dict)
     arrival: Arrival | None = None
+    unseen: frozenset[str] = frozenset()
 
     @property
     def contacts(self) -> tuple[str, ...]:

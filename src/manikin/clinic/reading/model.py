@@ -105,7 +105,7 @@ class _Reader:
         self._read_parameters()
         meanings = self._meanings()
         variables = self._variables(meanings)
-        pathway = self._pathway({name: meaning for name, (_, meaning) in meanings.items()})
+        pathway = self._pathway({name: meaning for name, (_, meaning) in meanings.items()}, variables)
         scope = Scope({**self.types, **dict.fromkeys(self.parameters, NUMBER)})
         kept = self.types.keys() - {name for name, one in variables.items() if one.role is Role.HELPER}
         targets = TargetReader(scope, self.notebook, frozenset(kept), self._grounds)
@@ -600,10 +600,12 @@ class _Reader:
         self.notebook.add(value, f"'{key}' is a list.", "Begin each entry with '- '.")
         return ()
 
-    def _pathway(self, meanings: Mapping[str, Variable]) -> Pathway | None:
+    def _pathway(self, meanings: Mapping[str, Variable], variables: Mapping[str, ModelVariable]) -> Pathway | None:
         names = {**self.types, **dict.fromkeys(self.parameters, NUMBER)}
         reader = PathwayReader(Scope(names), meanings, self.names, self.notebook, self._grounds_of, self._codes)
-        return reader.read(self.section)
+        pathway = reader.read(self.section)
+        helpers = frozenset(name for name, one in variables.items() if one.role is Role.HELPER)
+        return None if pathway is None else replace(pathway, unseen=helpers.intersection(pathway.measured))
 
     def _check_order(
         self,
