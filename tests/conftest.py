@@ -80,7 +80,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def small_shards_with(patch: pytest.MonkeyPatch) -> None:
     """Make shards of a few hundred patients, so that small cohorts have several."""
-    patch.setitem(run.__globals__, "SHARD_PATIENTS", SHARD)
+    patch.setitem(run.__globals__, "fitting", lambda _sampler: SHARD)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ def make(
     oversample: str | None = None,
     world: int | None = None,
     defects: Sequence[Any] | None = None,
+    accuracy: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     formats: Sequence[str] | None = None,
     jobs: int | None = None,
@@ -42,6 +43,7 @@ def make(
         oversample: Of whom there are to be more: ``"stage=undiagnosed:10"``.
         world: 0 for the model as published; any other draws its uncertain numbers anew.
         defects: What is made imperfect on purpose, as in a study file: ``[{"missing": ["hba1c"], "share": 0.05}]``.
+        accuracy: A study of diagnostic accuracy, as in a study file: ``{"index-test": "hba1c >= 6.5", "target": ...}``.
         out: Where the release will stand.
         formats: In which formats a release is written.
         jobs: Processes for a release; all cores by default.
@@ -64,5 +66,6 @@ def make(
         world=world,
         formats=None if formats is None else tuple(formats),
         defects=None if defects is None else study.defects_of(defects, model),
+        accuracy=None if accuracy is None else study.accuracy_of(accuracy, model),
     )
     return study.make(wanted, model) if out is None else study.run(wanted, model, Path(out), jobs=jobs)

@@ -391,3 +391,10 @@ def test_a_local_name_reads_its_own_column() -> None:
     bound = scope.bind("centre + 1")
     assert bound.reads == {"sbp.centre"}
     assert bound.compute({"sbp.centre": 4}) == 5
+
+
+def test_conditions_count_as_0_or_1() -> None:
+    scope = Scope({"a": CONDITION, "b": CONDITION})
+    columns = {"a": np.array([True, True, False]), "b": np.array([True, False, False])}
+    for text, expected in (("a + b", [2, 1, 0]), ("a - b", [0, 1, 0]), ("-a", [-1, -1, 0]), ("2 * a", [2, 2, 0])):
+        assert scope.bind(text).compute(columns).tolist() == expected

@@ -30,7 +30,7 @@ import sys
 from functools import partial
 from manikin.cohort import Plan
 from manikin.study import run
-run.__globals__.update(SHARD_PATIENTS={SHARD})
+run.__globals__.update(fitting=lambda _sampler: {SHARD})
 from manikin.cli import main
 sys.exit(main(sys.argv[1:]))
 """

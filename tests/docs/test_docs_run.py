@@ -76,3 +76,14 @@ def test_every_defect_setting_and_preset_of_a_study_is_documented():
     kinds = re.findall(r'^    "([a-z-]+)": "\{', source, re.MULTILINE)
     assert len(kinds) == 8
     assert not {word for word in {*asked, *kinds, *presets()} if f"{word}:" not in page and f"`{word}`" not in page}
+
+
+def test_every_bias_setting_and_column_of_a_study_of_accuracy_is_documented():
+    page = (ROOT / "docs" / "diagnostic-studies.md").read_text()
+    source = (ROOT / "src/manikin/cohort/accuracy/reading.py").read_text()
+    asked = set(re.findall(r'\.(?:section\.(?:get|need|number)|share|condition)\("([a-z-]+)"', source))
+    kinds = re.findall(r'^    "([a-z-]+)": "\{', source, re.MULTILINE)
+    columns = set(re.findall(r'"(accuracy_[a-z_]+)"', (ROOT / "src/manikin/cohort/accuracy/sampler.py").read_text()))
+    assert len(kinds) == 6
+    assert len(columns) == 9
+    assert not {word for word in {*asked, *kinds, *columns} if f"{word}:" not in page and f"`{word}`" not in page}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any
 
+from manikin.appraisal.accuracy import accuracy
 from manikin.appraisal.appraisal import Appraisal
 from manikin.appraisal.check import Check, Subject
 from manikin.appraisal.defects import defects
@@ -41,12 +43,15 @@ def appraise(
         progress: Hears of checks done and in all.
     """
     checks = (*CHECKS, *(entry.load() for entry in entry_points(group="manikin.checks")))
+    patients = _without_study(subject)
     findings: list[Finding] = []
     for number, check in enumerate(checks):
         progress(number, len(checks))
-        findings.append(check(subject))
+        findings.append(check(patients))
     if subject.cohort.layout.defects:
-        findings.append(defects(subject))
+        findings.append(defects(patients))
+    if subject.accuracy is not None:
+        findings.append(accuracy(subject))
     progress(len(checks), len(checks))
     if compared is not None:
         # Beside the published figures, before the plain description.
@@ -62,6 +67,13 @@ def appraise(
         weak_numbers=model.numbers_by_basis(),
         graph=graph_of(model),
     )
+
+
+def _without_study(subject: Subject) -> Subject:
+    """Return the subject with the variables of its model alone: what a study adds to them has a check of its own."""
+    layout = subject.cohort.layout
+    fields = tuple(field for field in layout.fields if field.variable.name in subject.program.model.variables)
+    return replace(subject, cohort=replace(subject.cohort, layout=replace(layout, fields=fields)))
 
 
 def _gates(findings: list[Finding]) -> tuple[Gate, ...]:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from manikin.appraisal.finding import Finding
 from manikin.clinic import Program
 from manikin.cohort import Cohort
-from manikin.streams import Floats
+from manikin.cohort.accuracy import Design
+from manikin.streams import Floats, Seed
 
 # Statistics of a population are taken from the first patients, who are as random as any, so that memory stays flat.
 MOST_PATIENTS = 1_000_000
@@ -20,13 +21,16 @@ class Subject:
     """What is appraised: a cohort, and the calibrated model from which it was made.
 
     ``conditional`` is what was given about its patients, ``biased`` whom of them too few are in it on purpose;
-    population figures don't apply to such a cohort.
+    population figures don't apply to such a cohort. ``accuracy`` is the study of diagnostic accuracy that its patients
+    took part in, and ``seed`` that from which their chance follows.
     """
 
     cohort: Cohort
     program: Program
     conditional: str = ""
     biased: str = ""
+    accuracy: Design | None = None
+    seed: Seed | None = None
 
     def columns(self, names: Iterable[str]) -> dict[str, Any]:
         """Return clean columns with the model's parameters beside them, as its expressions need them."""

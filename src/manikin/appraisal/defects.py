@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from scipy.stats import binom
 
 from manikin.appraisal.check import Subject
-from manikin.appraisal.finding import Finding, Interval, Measure
+from manikin.appraisal.finding import Finding, Measure
+from manikin.appraisal.intervals import wilson
 from manikin.cohort import DEFECTS, Asked, Cohort
 from manikin.cohort.defects import tally_of
 
@@ -56,7 +57,7 @@ def _share(cohort: Cohort, asked: Asked, at_risk: int, struck: int) -> Measure:
     return Measure(
         name,
         struck / max(at_risk, 1),
-        _wilson(struck, at_risk),
+        wilson(struck, at_risk),
         asked.share,
         (max(asked.share - _TOLERANCE, 0.0), min(asked.share + _TOLERANCE, 1.0)),
         _met(asked.share, struck, at_risk) if at_risk else None,
@@ -69,19 +70,6 @@ def _share(cohort: Cohort, asked: Asked, at_risk: int, struck: int) -> Measure:
 def _met(share: float, struck: int, at_risk: int) -> bool:
     low, high = max(share - _TOLERANCE, 0.0), min(share + _TOLERANCE, 1.0)
     return bool(binom.cdf(struck, at_risk, low) > _LUCK and binom.sf(struck - 1, at_risk, high) > _LUCK)
-
-
-def _wilson(struck: int, at_risk: int) -> Interval | None:
-    """Return the 95% interval of a share.
-
-    Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
-    """
-    if not at_risk:
-        return None
-    z, share = 1.959963984540054, struck / at_risk
-    middle = (share + z * z / (2 * at_risk)) / (1 + z * z / at_risk)
-    half = z / (1 + z * z / at_risk) * np.sqrt(share * (1 - share) / at_risk + z * z / (4 * at_risk * at_risk))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def _compared(subject: Subject) -> tuple[int, int]:

@@ -59,7 +59,7 @@ def new(options: Namespace) -> int:
 
 def check(options: Namespace) -> int:
     """Tell every mistake in a study or a model."""
-    from manikin.clinic import read_model
+    from manikin.clinic import find_model
     from manikin.study import is_study, read_study
 
     path = Path(options.file)
@@ -67,7 +67,7 @@ def check(options: Namespace) -> int:
         study, model = read_study(path)
         print(f"{path}: a study of {study.patients:,} patients of {model.name} {model.version}. No mistakes.")
     else:
-        model = read_model(path)
+        model = find_model(options.file)
         print(f"{path}: {_summary(model)}. No mistakes.")
     return 0
 
@@ -189,7 +189,7 @@ def _print_verdict(made: Made) -> None:
     read = any(finding.check == "comparison" for finding in appraisal.findings)
     print(f"  {'Private':<28} no record was used to make it{'; records were read to compare' if read else ''}")
     for finding in appraisal.findings:
-        if finding.check in ("targets", "comparison"):
+        if finding.check in ("targets", "comparison", "accuracy"):
             print(f"  {_sentence_of(finding.check):<28} {finding.answer}")
     if made.study.defects:
         count = len(made.study.defects)
@@ -200,7 +200,9 @@ def _print_verdict(made: Made) -> None:
 
 
 def _sentence_of(check: str) -> str:
-    return {"targets": "Published values", "comparison": "Beside real records"}[check]
+    return {"targets": "Published values", "comparison": "Beside real records", "accuracy": "Accuracy of the test"}[
+        check
+    ]
 
 
 def _weakest(appraisal: Appraisal) -> str:

@@ -32,6 +32,9 @@ _DAY = 1440
 # 1 January 1970 was a Thursday; Monday is 0.
 _EPOCH_WEEKDAY, _FRIDAY = 3, 4
 
+# Questions whose answer is a time, which may be one that a patient does not live to see.
+_MOMENTS = ("started(", "ordered(", "collected(", "resulted(")
+
 # Bits of a sorting key: minutes reach 250 years, and patients a shard.
 _TIME_BITS, _PLACE_BITS = 27, 20
 
@@ -58,6 +61,10 @@ class Course:
         """Return every answer that is asked for, as columns, with ``followed`` in minutes."""
         rows = np.arange(self.memory.size)
         found = {name: self.memory.answer(name, rows, self.followed) for name in sorted(self.memory.asked)}
+        for name, column in found.items():
+            if name.startswith(_MOMENTS):
+                # What was planned for later did not happen.
+                found[name] = np.where(column <= self.followed, column, np.nan)
         return {**found, "followed": self.followed}
 
 
@@ -311,27 +318,21 @@ class _Walk:
         return _Plan(test, np.flatnonzero(chosen), ordered, collected, known, lost)
 
     def carry_out(self, plan: _Plan, view: View, leaving: Floats) -> None:
-        """Order, collect and measure, as far as the patient is still there."""
-        test, left = plan.test, leaving[plan.chosen]
-        rows = view.rows[plan.chosen]
-        ordered = plan.ordered <= left
-        if not ordered.all():
-            self.memory.order(test.name, rows[ordered], plan.ordered[ordered])
-        else:
-            self.memory.order(test.name, rows, plan.ordered)
-        if self.record and test.awaited:
-            self.note(self.entries[test.name], rows[ordered], plan.ordered[ordered], plan.ordered[ordered])
-        taken = plan.collected <= left
-        if not taken.any():
-            return
-        everyone = bool(taken.all())
-        if not everyone:
-            rows = rows[taken]
-        collected, known, lost = (
-            (plan.collected, plan.known, plan.lost)
-            if everyone
-            else (plan.collected[taken], plan.known[taken], plan.lost[taken])
-        )
+        """Order, if the patient is still there, collect and measure."""
+        test, there = plan.test, plan.ordered <= leaving[plan.chosen]
+        rows, ordered, collected, known, lost = view.rows, plan.ordered, plan.collected, plan.known, plan.lost
+        if len(plan.chosen) < len(rows):
+            rows = rows[plan.chosen]
+        if test.awaited:
+            # One that was ordered here before may have come by now; if it hasn't, it isn't ordered again.
+            self.memory.come(rows, ordered)
+            there &= ~self.memory.awaiting(test.name, rows, ordered)
+        if not there.all():
+            if not there.any():
+                return
+            rows, ordered, collected = rows[there], ordered[there], collected[there]
+            known, lost = known[there], lost[there]
+        self.memory.order(test.name, rows, ordered)
         self.memory.collect(test.name, rows, collected)
         values = self.measure(test, view if collected is view.time else View(self, rows, collected), lost)
         if test.awaited:
@@ -341,6 +342,8 @@ class _Walk:
                 if self.memory.wants(variable):
                     self.memory.know(test.name, variable, rows, found)
         if self.record:
+            if test.awaited:
+                self.note(self.entries[test.name], rows, ordered, ordered)
             for variable, found in values.items():
                 if variable not in self.pathway.unseen:
                     self.note(self.entries[variable], rows, collected, known, found)

@@ -70,6 +70,14 @@ class Expression:
         compute = self.compute
         return Expression(self.text, self.type, self.reads, lambda columns: compute(columns) * by)
 
+    def timed_in(self, unit: str) -> Expression:
+        """Return a stretch of time in a unit of time; anything else stays as it is."""
+        if not self.timed or unit not in DURATIONS:
+            return self
+        by = 1 / DURATIONS[unit]
+        value = None if self.constant is None else self.constant * by
+        return Expression(self.text, Type("number", unit), self.reads, self.scaled(by).compute, value)
+
 
 def constant(value: float) -> Expression:
     """Return a literal number as an expression."""
@@ -204,7 +212,7 @@ class _Binder:
         return bound
 
     def arithmetic(self, tree: Tree) -> Expression:
-        operands = [self.number(child) for child in tree.children]
+        operands = [_counted(self.number(child)) for child in tree.children]
         reads = frozenset().union(*(operand.reads for operand in operands))
         if len(operands) == 1:
             compute, inner = operands[0].compute, operands[0]
@@ -245,21 +253,9 @@ class _Binder:
         """Return operands of which a stretch of time is in the unit of the time that stands beside it."""
         units = {one.type.unit for one in operands} - {None, "min"}
         other = next(iter(units), None)
-        if len(units) != 1 or other not in DURATIONS or not any(one.timed for one in operands):
+        if other is None or len(units) != 1:
             return operands
-        scale, unit = 1 / DURATIONS[other], Type("number", other)
-        return [
-            Expression(
-                one.text,
-                unit,
-                one.reads,
-                one.scaled(scale).compute,
-                None if one.constant is None else one.constant * scale,
-            )
-            if one.timed
-            else one
-            for one in operands
-        ]
+        return [one.timed_in(other) for one in operands]
 
     def same_unit(self, tree: Tree, left: str | None, right: str | None) -> None:
         if left is None or right is None or left == right:
@@ -502,6 +498,14 @@ class _Binder:
             raise ExpressionError(
                 tree.offset, f"{tree.text}() takes its values by place, not by name.", "Leave out 'name ='."
             )
+
+
+def _counted(bound: Expression) -> Expression:
+    """Return an expression of numbers: a condition counts as 0 or 1."""
+    if bound.type != CONDITION:
+        return bound
+    compute = bound.compute
+    return Expression(bound.text, NUMBER, bound.reads, lambda columns: np.asarray(compute(columns), np.float64))
 
 
 def _codes(values: Any) -> Any:

@@ -127,7 +127,11 @@ class _Parser:
         token = self.next
         if text is not None and token.text != text:
             raise ExpressionError(
-                token.offset, f"Expected '{text}' before {self._named(token)}.", "Check the brackets."
+                token.offset,
+                f"Expected '{text}' before {self._named(token)}.",
+                "Check the brackets. Inside { } or [ ], a text with a comma stands in quotes."
+                if token.kind == "end"
+                else "Check the brackets.",
             )
         self.position += 1
         return token

@@ -404,7 +404,8 @@ class Shares:
             if self.breakdown
             else [one[0] for one in columnwise]
         )
-        total = sum(shares)
+        # Where nobody has any share, as an input is missing, the first level stands for none.
+        total = np.where(sum(shares) > 0, sum(shares), 1.0)
         return [below / total for below in np.cumsum(np.array(np.broadcast_arrays(*shares), np.float64), axis=0)[:-1]]
 
 

@@ -42,7 +42,7 @@ def history(name: str) -> str:
 class Field:
     """A variable's place: in the data or only in the truth, static or not, always or sometimes on record.
 
-    ``defects`` names what was done to its records on purpose.
+    ``defects`` names what was done to its records on purpose; what is ``later`` is not known at the index encounter.
     """
 
     variable: Variable
@@ -51,6 +51,7 @@ class Field:
     masked: bool = False
     group: str = ""
     defects: tuple[str, ...] = ()
+    later: bool = False
 
     @property
     def in_truth(self) -> bool:
@@ -65,7 +66,7 @@ class Field:
     @property
     def event(self) -> str | None:
         """The kind of event that a value becomes in the ``events`` table, by its first code; None for none."""
-        if not self.data or self.static:
+        if not self.data or self.static or self.later:
             return None
         codes = self.variable.codes
         if self.variable.kind is Kind.CONDITION:

@@ -4,6 +4,6 @@ Enters: a calibrated clinical model and what is wanted of it. Leaves: a ``Sample
 """
 
 from manikin.generators.knowledge import KnowledgeSampler
-from manikin.generators.selection import Selection, condition_on, select
+from manikin.generators.selection import Selection, compared_number, condition_on, select
 
-__all__ = ["KnowledgeSampler", "Selection", "condition_on", "select"]
+__all__ = ["KnowledgeSampler", "Selection", "compared_number", "condition_on", "select"]

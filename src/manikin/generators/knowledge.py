@@ -64,9 +64,17 @@ class KnowledgeSampler:
     @cached_property
     def layout(self) -> Layout:
         """The shape of the cohort: all variables but helpers."""
+        known = frozenset(self.program.beforehand)
         fields = tuple(
-            Field(one.meaning, one.role is Role.DATA, one.static, one.observed is not None, one.group)
-            for one in self.model.variables.values()
+            Field(
+                one.meaning,
+                one.role is Role.DATA,
+                one.static,
+                one.observed is not None,
+                one.group,
+                later=name not in known,
+            )
+            for name, one in self.model.variables.items()
             if one.role is not Role.HELPER
         )
         pathway, weighted = self.model.pathway, bool(self.selection.strata)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from manikin.clinic.expressions import Columns, Expression, Scope, type_of
-from manikin.clinic.grammar import ExpressionError
+from manikin.clinic.grammar import ExpressionError, parse
 from manikin.clinic.model import ClinicalModel, Role
 from manikin.codebook import Kind, Range
 from manikin.errors import RequestError
@@ -96,12 +96,32 @@ def condition_on(model: ClinicalModel, text: str) -> Expression:
     Raises:
         ExpressionError: The text is no condition, or reads what is not kept.
     """
-    kept = [name for name, one in model.variables.items() if one.role is not Role.HELPER]
-    known = _scope(model)
-    bound = Scope({name: known.names[name] for name in kept}).bind(text)
+    bound = _kept(model).bind(text)
     if bound.type.kind != "condition":
         raise ExpressionError(0, f"This is {bound.type}, where a condition is needed.", f"Compare it: {text} > 0")
     return bound
+
+
+def compared_number(model: ClinicalModel, text: str) -> Expression | None:
+    """Return the number that a condition compares with a threshold, turned so that more of it speaks for the condition.
+
+    None where the condition is no such comparison.
+    """
+    tree = parse(text)
+    if tree.text not in ("<", "<=", ">", ">="):
+        return None
+    left, right = (_kept(model).bind_tree(child, text) for child in tree.children)
+    if (left.constant is None) == (right.constant is None):
+        return None
+    number = right if right.constant is None else left
+    upward = (tree.text in (">", ">=")) == (number is left)
+    return number if upward else number.scaled(-1)
+
+
+def _kept(model: ClinicalModel) -> Scope:
+    """Return the names of what is kept of a patient."""
+    known = _scope(model)
+    return Scope({name: known.names[name] for name, one in model.variables.items() if one.role is not Role.HELPER})
 
 
 def _facts(given: str) -> list[str]:

@@ -5,11 +5,12 @@ Enters: a study file, or the name of a clinical model. Leaves: a release, or a c
 
 from manikin.study.remake import remake, verify
 from manikin.study.run import Made, available_cores, make, run
-from manikin.study.study import Study, changed, defects_of, is_study, parse_study, read_study, study_of
+from manikin.study.study import Study, accuracy_of, changed, defects_of, is_study, parse_study, read_study, study_of
 
 __all__ = [
     "Made",
     "Study",
+    "accuracy_of",
     "available_cores",
     "changed",
     "defects_of",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from manikin.clinic import ClinicalModel, travelled
 from manikin.clinic.expressions import Columns, Expression
-from manikin.generators import condition_on
+from manikin.generators import compared_number, condition_on
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,17 @@ class ModelCondition:
     def expression(self) -> Expression:
         """The compiled condition."""
         return condition_on(self.model, self.text)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The variables that it reads."""
+        return self.expression.reads
+
+    @cached_property
+    def number(self) -> Callable[[Columns], Any] | None:
+        """The number that it compares with a threshold, turned so that more of it speaks for it; None if it doesn't."""
+        found = compared_number(self.model, self.text)
+        return None if found is None else found.compute
 
     def __call__(self, columns: Columns) -> Any:
         """Return for whom it holds."""

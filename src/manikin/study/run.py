@@ -27,6 +27,7 @@ from manikin.cohort import (
     write,
 )
 from manikin.cohort import shard_patients as fitting
+from manikin.cohort.accuracy import Studied
 from manikin.cohort.defects import imperfect
 from manikin.errors import GateError
 from manikin.formats import FORMATS
@@ -193,9 +194,10 @@ def _sampler(study: Study, calibrated: Calibrated) -> Sampler:
     everybody = KnowledgeSampler(
         program.model, program.parameters, program.latent, Seed(study.seed), study.given, study.oversample
     )
-    if not study.defects:
-        return everybody
-    return imperfect(replace(everybody, thinned=study.thinned), study.defects, everybody)
+    patients: Sampler = everybody
+    if study.defects:
+        patients = imperfect(replace(everybody, thinned=study.thinned), study.defects, everybody)
+    return patients if study.accuracy is None else Studied(patients, study.accuracy)
 
 
 def _tables(study: Study, layout: Layout) -> tuple[str, ...]:
@@ -220,7 +222,7 @@ def _appraised(
     study: Study, calibrated: Calibrated, cohort: Cohort, compared: Finding | None = None, progress: Progress = silent
 ) -> Appraisal:
     fewer = "; ".join(f"{text}, of whom {100 * share:g}% are kept" for text, share in study.thinned)
-    subject = Subject(cohort, calibrated.program, study.given, fewer)
+    subject = Subject(cohort, calibrated.program, study.given, fewer, study.accuracy, Seed(study.seed))
     return appraise(subject, study.facts(), compared, lambda done, total: progress("appraising", done, total))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Written
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import yaml
 from manikin.clinic import ClinicalModel, Intent, Role, built_in, find_model
 from manikin.clinic.grammar import ExpressionError
 from manikin.cohort import TABLES
+from manikin.cohort.accuracy import Design, read_accuracy
+from manikin.cohort.accuracy import Known as Speakable
 from manikin.cohort.defects import Defect, Known, UnderRepresent, in_words, read_defects
 from manikin.document import Mapping, Notebook, Scalar, Section, load, parse, shortened
 from manikin.errors import ModelError, RequestError, StudyError, closest
@@ -39,7 +42,7 @@ class Study:
 
     ``model`` is a built-in model's name or a file; ``given`` and ``oversample`` are as on the command line; ``world``
     0 is the model as published, any other draws its uncertain numbers anew. ``defects`` are what is made imperfect on
-    purpose, in the order in which it happens.
+    purpose, in the order in which it happens; ``accuracy`` is a study of diagnostic accuracy on these records.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Study:
     formats: tuple[str, ...] = ("parquet",)
     tables: tuple[str, ...] = TABLES
     defects: tuple[Defect | UnderRepresent, ...] = ()
+    accuracy: Design | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and formats and tables that don't exist."""
@@ -85,6 +89,7 @@ class Study:
             "world": self.world,
             "defects": [f"{in_words(one)}{f'. Source: {one.source}' if one.source else ''}" for one in self.defects]
             or None,
+            "accuracy": None if self.accuracy is None else self.accuracy.in_words(),
         }
 
     @property
@@ -97,6 +102,7 @@ class Study:
         stored = {one.name: getattr(self, one.name) for one in fields(self)}
         intent = stored.pop("intent")
         defects = [one.written() for one in stored.pop("defects")]
+        accuracy = stored.pop("accuracy")
         ordered = {
             "study": stored.pop("name"),
             "purpose": intent.purpose,
@@ -108,6 +114,7 @@ class Study:
                 if value not in ("", 0) or key == "seed"
             },
             **({"defects": defects} if defects else {}),
+            **({} if accuracy is None else {"accuracy": accuracy.written()}),
         }
         return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=10_000)
 
@@ -171,10 +178,12 @@ def _read(
     for one in NEEDED_TABLES:
         if one not in tables:
             notebook.add(section.get("tables") or top, f"The evidence is taken from the table '{one}'.", "Add it.")
-    written_defects = section.get("defects")
+    written_defects, written_accuracy = section.get("defects"), section.get("accuracy")
+    accuracy: Design | None = None
     defects: tuple[Defect | UnderRepresent, ...] = ()
     if found is not None:
         defects = read_defects(written_defects, _known(found), notebook)
+        accuracy = read_accuracy(written_accuracy, _speakable(found), notebook)
         for key, text in (("given", given), ("oversample", oversample)):
             _check_selection(section, key, text, found)
     section.close()
@@ -192,6 +201,7 @@ def _read(
         formats=formats,
         tables=tables,
         defects=defects,
+        accuracy=accuracy,
     ), found
 
 
@@ -207,9 +217,36 @@ def defects_of(written: Sequence[Any], model: ClinicalModel) -> tuple[Defect | U
     return found
 
 
+def accuracy_of(written: Written[str, Any], model: ClinicalModel) -> Design:
+    """Return a study of diagnostic accuracy that was written in Python as a study file has it.
+
+    Raises:
+        StudyError: It holds mistakes; places are those of the same block as YAML.
+    """
+    top, notebook = parse(yaml.safe_dump({"accuracy": dict(written)}, sort_keys=False), "accuracy", StudyError)
+    found = read_accuracy(top.entries[0][1], _speakable(model), notebook)
+    notebook.raise_as(StudyError)
+    assert found is not None
+    return found
+
+
 def _known(model: ClinicalModel) -> Known:
     """Return what defects may speak of where this model is meant."""
     data = {name: one.meaning for name, one in model.variables.items() if one.role is Role.DATA}
+    return Known(data, frozenset(model.variables) - data.keys(), _conditions(model))
+
+
+def _speakable(model: ClinicalModel) -> Speakable:
+    """Return what a study of accuracy may speak of where this model is meant."""
+    names = {
+        role: frozenset(name for name, one in model.variables.items() if one.role is role)
+        for role in (Role.DATA, Role.TRUTH)
+    }
+    return Speakable(names[Role.DATA], names[Role.TRUTH], _conditions(model))
+
+
+def _conditions(model: ClinicalModel) -> Callable[[Scalar, Notebook], ModelCondition | None]:
+    """Return what compiles a condition on this model's patients; None where it noted a mistake."""
 
     def condition(written: Scalar, notebook: Notebook) -> ModelCondition | None:
         compiled = ModelCondition(" ".join(written.text.split()), model)
@@ -226,7 +263,7 @@ def _known(model: ClinicalModel) -> Known:
             return None
         return compiled
 
-    return Known(data, frozenset(model.variables) - data.keys(), condition)
+    return condition
 
 
 def _number(section: Section, key: str, low: int, high: int, default: int) -> int:

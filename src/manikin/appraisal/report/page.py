@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from manikin.appraisal.appraisal import Appraisal
 from manikin.appraisal.finding import Finding, Gate, Measure
-from manikin.appraisal.report import graph, pictures
+from manikin.appraisal.report import accuracy, graph, pictures
 from manikin.appraisal.report.forest import forest, glance, tolerances
 from manikin.appraisal.report.svg import decimals_for, figure, identity, span, tag, unit_label, verdict
 
@@ -251,6 +251,28 @@ def _defects(finding: Finding) -> dict[str, Any]:
     return {"blocks": forest(shares, by_tolerance=False)} if shares else {}
 
 
+def _accuracy(finding: Finding) -> dict[str, Any]:
+    """Return the flow of patients, the study's figures beside the true ones, and the steps between them."""
+    drawings = finding.drawings
+    if not drawings.get("flow"):
+        return {}
+    figures = drawings["figures"]
+    truth = {one["name"]: one["population"] for one in figures}
+    compared, axis = accuracy.compared(figures)
+    ladder, axes = accuracy.ladder(drawings["ladder"], truth, drawings["weighted"])
+    return {
+        "drawings": drawings,
+        "flow": accuracy.flow(drawings),
+        "figures": compared,
+        "axis": axis,
+        "tables": accuracy.tables(drawings),
+        "ladder": ladder,
+        "axes": axes,
+        "corrected": [(name.lower(), value, (low, high)) for name, (value, low, high) in drawings["corrected"].items()],
+        "roc": accuracy.roc(drawings["curves"], figures),
+    }
+
+
 _LAYOUTS: Mapping[str, Callable[[Finding], dict[str, Any]]] = {
     "plausibility": _plausibility,
     "targets": _targets,
@@ -259,6 +281,7 @@ _LAYOUTS: Mapping[str, Callable[[Finding], dict[str, Any]]] = {
     "missingness": _missingness,
     "defects": _defects,
     "comparison": _comparison,
+    "accuracy": _accuracy,
 }
 
 

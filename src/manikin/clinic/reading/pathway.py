@@ -623,7 +623,8 @@ class PathwayReader:
         statement = flatten(_without_sourced(block))
         source = own or self.default
         if source is not None:
-            self.grounds_of(source, about, statement)
+            for number, one in enumerate(source.items if isinstance(source, Sequence) else (source,)):
+                self.grounds_of(one, about, statement if number == 0 else "also")
         elif any(letter.isdigit() for letter in statement):
             self.notebook.add(
                 block,

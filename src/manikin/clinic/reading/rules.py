@@ -145,6 +145,8 @@ class RuleReader:
                 else Derived(Expression("", Type("number", self.variable.unit or None), table.reads, table.compute))
             )
         bound = self.bind(value, section.what)
+        if bound is not None:
+            bound = bound.timed_in(self.variable.unit)
         return None if bound is None or not self._same_kind(value, bound) else Derived(bound)
 
     def _same_kind(self, value: Value, bound: Expression) -> bool:
@@ -323,7 +325,13 @@ class RuleReader:
             )
 
     def _bound(self, tree: Tree) -> Expression:
-        bound = self.scope.bind_tree(tree, "")
+        bound = self.scope.bind_tree(tree, "").timed_in(self.variable.unit)
+        if bound.timed and self.variable.unit != "min":
+            raise ExpressionError(
+                tree.offset,
+                f"A stretch of time is no value of '{self.variable.name}'.",
+                "Write a number in its unit, or make a number of the time: days(...), hours(...).",
+            )
         if bound.type.kind == "category":
             raise ExpressionError(
                 tree.offset,
