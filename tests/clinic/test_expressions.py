@@ -282,6 +282,15 @@ def test_a_mistake_is_told_at_its_character(text: str, offset: int | None, word:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"), [("grade == 4A", 2), ("grade == 3", 1), ("grade in [1, 4A]", (0, 2)), ("grade != 1", (1, 2))]
+)
+def test_a_value_of_a_category_may_begin_with_a_digit(text: str, expected: int | tuple[int, ...]) -> None:
+    scope = Scope({"grade": Type("category", levels=("1", "3", "4A"))})
+    grades = {"grade": np.array([0, 1, 2, -1], np.int8)}
+    assert np.flatnonzero(scope.bind(text).compute(grades)).tolist() == np.atleast_1d(expected).tolist()
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "__import__('os')",

@@ -41,7 +41,6 @@ def test_a_helper_moves_others_and_is_not_recorded() -> None:
     program = compile_model(model)
     columns = program.sample(program.order, Draws(Seed(3), np.arange(50)), record=True)
     assert model.pathway is not None
-    assert model.pathway.unseen == {"illness"}
     entries = [*model.pathway.tests, *model.pathway.measured]
     recorded = {entries[number] for number in np.unique(columns[PATHWAY].events["entry"])}
     assert recorded == {"pulse"}

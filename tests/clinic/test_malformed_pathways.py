@@ -121,7 +121,8 @@ CASES = {
         'shadow: {value: "if(shadow, 0.8, 0.1)"',
         "no 'chance'",
     ),
-    "a category without shares": ("{shares: {sinus: 90, flutter: 10}, source", "{value: 3, source", "no 'shares'"),
+    "a category that is a number": ("{shares: {sinus: 90, flutter: 10}, source", "{value: 3, source", "gives a number"),
+    "a category without shares": ("{shares: {sinus: 90, flutter: 10}, source", "{source", "no 'shares'"),
     "a level that is none": (
         "{sinus: 90, flutter: 10}, source: book recalled}\npathway",
         "{sinus: 90, fluter: 10}, source: book recalled}\npathway",
@@ -129,6 +130,9 @@ CASES = {
     ),
     "a variation twice": ("within: 10%", "within: 10%\n    within-sd: 3", "both 'within' and 'within-sd'"),
     "a negative variation": ("within: 10%", "within: -10%", "0 or more"),
+    "lots that are no block": ("within: 10%", "within: 10%\n    lots: 3%", "'lots' is a block"),
+    "lots that last no time": ("within: 10%", "within: 10%\n    lots: {cv: 1%, lasts: 60}", "has a unit"),
+    "lots by a number": ("within: 10%", "within: 10%\n    lots: {cv: 1%, lasts: 60 d, by: age}", "no category"),
     "a memory of nothing": ("    within: 10%\n    memory: 6 h", "    memory: 6 h", "which is missing"),
     "ends that are no list": ("between: [40, 280]", "between: 40", "list of two values"),
     "a reserved name": (

@@ -108,7 +108,10 @@ def test_a_result_is_unknown_until_it_comes() -> None:
 
 
 def test_a_test_ordered_twice_in_a_state_is_known_twice_unless_it_is_awaited() -> None:
-    twice = edited("orders: [marker_test, vitals]", "orders: [marker_test, {test: marker_test, after: 3 h}, vitals]")
+    twice = edited(
+        "assessment:\n      orders: [marker_test, vitals]",
+        "assessment:\n      orders: [marker_test, {test: marker_test, after: 3 h}, vitals]",
+    )
     _, course = walked(
         twice.replace("collected: lognormal(15 min, 0.5)", "collected: 5 min").replace("lognormal(50 min, 0.4)", "1 h")
     )
@@ -289,6 +292,23 @@ def test_variations_of_person_and_instrument_add_up() -> None:
     asked = np.sqrt(np.log1p(0.08**2) + np.log1p(0.06**2))
     assert abs(found.std() - asked) < FAR * asked / np.sqrt(2 * found.size)
     assert abs(np.corrcoef(found[:, :-1].ravel(), found[:, 1:].ravel())[0, 1]) < 0.03
+
+
+def test_imprecision_may_depend_on_the_value() -> None:
+    found = series("{value: 'if(ill, 400, 4)', analytical: 2% + 0.4 / value, source: house assumption}")
+    for level, asked in ((4, 0.12), (400, 0.021)):
+        mine = np.log(found[np.abs(np.log(found.mean(axis=1) / level)) < 1])
+        assert abs(mine.std() - np.sqrt(np.log1p(asked**2))) < 0.03 * asked
+
+
+def test_a_lot_shifts_everybody_until_it_is_used_up() -> None:
+    found = np.log(series("{value: 100, lots: {cv: 10%, lasts: 1000 d}, source: house assumption}", 400))
+    # Index dates of a year and lots of a thousand days: two lots at most, which all patients share.
+    assert len(np.unique(np.round(found, 6))) <= 2
+    found = np.log(series("{value: 100, lots: {cv: 10%, lasts: 1 d}, source: house assumption}", 2_000))
+    asked = np.sqrt(np.log1p(0.01))
+    assert 300 < len(np.unique(np.round(found, 6))) < 400
+    assert abs(found.std() - asked) < 0.2 * asked
 
 
 def test_an_effect_grows_by_halves() -> None:

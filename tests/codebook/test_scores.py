@@ -300,6 +300,45 @@ def test_lung_rads_never_falls_as_a_nodule_is_larger_or_new(
     assert scores.lung_rads(diameter, solid_part, *kind, True) >= category
 
 
+NOTHING, NEW, GROWING, UNCHANGED_3, UNCHANGED_6, SUSPICIOUS = (
+    tuple(place == seen for place in range(5)) for seen in (-1, 0, 1, 2, 3, 4)
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen", "diameter", "solid_part", "category"),
+    [
+        (SOLID, NOTHING, 0, 0, "1"),
+        (SOLID, SUSPICIOUS, 5.9, 0, "2"),
+        (SOLID, SUSPICIOUS, 6, 0, "4X"),
+        (SOLID, NEW, 6, 0, "4A"),
+        (SOLID, GROWING, 5, 0, "4A"),
+        (SOLID, GROWING, 8, 0, "4B"),
+        (PART_SOLID, GROWING, 7, 3.9, "4A"),
+        (PART_SOLID, GROWING, 7, 4, "4B"),
+        (NON_SOLID, GROWING, 12, 0, "2"),
+        (NON_SOLID, UNCHANGED_6, 30, 0, "2"),
+        (SOLID, UNCHANGED_3, 14, 0, "3"),
+        (SOLID, UNCHANGED_6, 14, 0, "2"),
+        (SOLID, UNCHANGED_6, 15, 0, "4B"),
+        (SOLID, UNCHANGED_6, 0, 0, "1"),
+    ],
+)
+def test_lung_rads_2022_knows_what_was_seen_before(
+    kind: tuple[bool, bool], seen: tuple[bool, ...], diameter: float, solid_part: float, category: str
+) -> None:
+    code = scores.lung_rads_2022(diameter, solid_part, *kind, *seen)
+    assert FORMULAS["lung_rads_2022"].levels[int(code)] == category
+
+
+@given(st.floats(0, 40), st.floats(0, 1), st.sampled_from([SOLID, PART_SOLID, NON_SOLID]), st.booleans())
+def test_lung_rads_2022_at_a_first_scan_is_lung_rads(
+    diameter: float, solid_share: float, kind: tuple[bool, bool], new: bool
+) -> None:
+    findings = (diameter, solid_share * diameter, *kind, new)
+    assert scores.lung_rads_2022(*findings, False, False, False, False) == scores.lung_rads(*findings)
+
+
 @pytest.mark.parametrize(
     ("age", "bmi", "points"),
     [(39.9, 24.9, 0), (40, 24.9, 1), (50, 24.9, 2), (60, 24.9, 3), (39, 25, 1), (39, 30, 2), (39, 40, 3)],

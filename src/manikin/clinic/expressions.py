@@ -70,6 +70,15 @@ class Expression:
         compute = self.compute
         return Expression(self.text, self.type, self.reads, lambda columns: compute(columns) * by)
 
+    @property
+    def in_minutes(self) -> Expression:
+        """The expression, as a stretch of time in minutes where it is in a unit of time."""
+        if self.timed or self.type.unit not in DURATIONS:
+            return self
+        by = DURATIONS[self.type.unit]
+        value = None if self.constant is None else self.constant * by
+        return Expression(self.text, DURATION, self.reads, self.scaled(by).compute, value)
+
     def timed_in(self, unit: str) -> Expression:
         """Return a stretch of time in a unit of time; anything else stays as it is."""
         if not self.timed or unit not in DURATIONS:
@@ -304,7 +313,7 @@ class _Binder:
             raise ExpressionError(tree.offset, f"A category has no '{tree.text}'.", "Use == or in.")
         codes = []
         for item in items:
-            if item.kind != "name" or item.text not in bound.type.levels:
+            if item.kind not in ("name", "number") or item.text not in bound.type.levels:
                 raise ExpressionError(
                     item.offset, f"'{item.text}' is no value of '{bound.text}'.", closest(item.text, bound.type.levels)
                 )

@@ -43,7 +43,8 @@ class Tree:
 
 
 _TOKENS = re.compile(
-    r"(?P<space>\s+)|(?P<range>\.\.)|(?P<number>(\d+(\.(?!\.)\d*)?|\.(?!\.)\d+)([eE][+-]?\d+)?%?)"
+    # A value of a category may begin with a digit, as Lung-RADS 4A does; a number with an exponent is no such value.
+    r"(?P<space>\s+)|(?P<range>\.\.)|(?P<label>\d+[A-DF-Z]\w*)|(?P<number>(\d+(\.(?!\.)\d*)?|\.(?!\.)\d+)([eE][+-]?\d+)?%?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign><=|>=|==|!=|[-+*/^()\[\],=<>:])"
 )
 _BINDING = {
@@ -106,7 +107,7 @@ def _tokens(text: str) -> Iterator[Token]:
                 "Signs: + - * / ^ ( ) [ ] , .. == != < <= > >=",
             )
         if match.lastgroup != "space":
-            yield Token(str(match.lastgroup), match.group(), offset)
+            yield Token("name" if match.lastgroup == "label" else str(match.lastgroup), match.group(), offset)
         offset = match.end()
 
 

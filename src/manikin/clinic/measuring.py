@@ -6,6 +6,7 @@ is the normal deviation in which coefficients of variation are published.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from scipy import special
 
 from manikin.clinic.expressions import Columns
 from manikin.clinic.memory import Rows
-from manikin.clinic.pathway import Process, Trajectory, Variation
+from manikin.clinic.pathway import VALUE, Lots, Process, Trajectory, Variation
 from manikin.codebook import Kind, Variable, snap
 from manikin.streams import Draws, Floats
 
@@ -56,12 +57,14 @@ class Bench:
         processes: Mapping[str, Process],
         columns: Columns,
         draws: Draws,
+        begins: Floats,
     ) -> None:
-        """Set up for the patients of ``columns``."""
+        """Set up for the patients of ``columns``, whose time begins at these minutes on one clock for all."""
         self.meanings = meanings
         self.trajectories = trajectories
         self.processes = processes
         self.draws = draws
+        self.begins = begins
         self.size = len(draws.ordinals)
         self.taken: dict[str, Any] = {}
         self.within = {
@@ -85,6 +88,8 @@ class Bench:
             assert trajectory.value is not None
             return np.asarray(self._uniform(variable, rows) < trajectory.value.compute(view), np.float64)
         if meaning.kind is Kind.CATEGORY:
+            if trajectory.value is not None:
+                return _as_numbers(trajectory.value.compute(view), meaning, rows.size)
             assert trajectory.shares is not None
             uniform = self._uniform(variable, rows)
             above = [uniform > below for below in trajectory.shares.compute(view)]
@@ -104,6 +109,8 @@ class Bench:
             parts = (trajectory.within, trajectory.analytical)
         if any(parts):
             value = _varied(value, parts, special.ndtri(self._uniform(trajectory.variable, rows)), view)
+        if trajectory.lots is not None:
+            value = value * self._lot(trajectory.variable, trajectory.lots, view, rows, time)
         if trajectory.between is not None:
             low, high = (end.compute(view) for end in trajectory.between)
             value = np.minimum(np.maximum(value, low), high)
@@ -112,6 +119,14 @@ class Bench:
         if np.isfinite([meaning.possible.low, meaning.possible.high]).any():
             np.clip(found, meaning.possible.low, meaning.possible.high, out=found)
         return found
+
+    def _lot(self, variable: str, lots: Lots, view: Columns, rows: Rows, time: Floats) -> Floats:
+        """Return the factor of the lot that is in use where and when each measurement is made."""
+        number = np.floor((self.begins[rows] + time) / lots.lasts).astype(np.int64)
+        place = np.asarray(view[lots.by], np.int64) if lots.by else np.zeros(rows.size, np.int64)
+        score = special.ndtri(self.draws.seed.stream("lot", variable).scattered(number, place + 1))
+        variance = np.log1p(lots.size**2)
+        return np.asarray(snap(np.exp(np.sqrt(variance) * score - 0.5 * variance), LATENT_STEP))
 
     def _uniform(self, variable: str, rows: Rows) -> Floats:
         taken = self.taken.setdefault(variable, np.zeros(self.size, np.int32))
@@ -122,6 +137,8 @@ class Bench:
 
 def _varied(value: Any, parts: tuple[Variation | None, ...], score: Floats, view: Columns) -> Any:
     """Return values that deviate by a normal score; independent deviations of a kind add up in their variance."""
+    if any(one is not None and VALUE in one.size.reads for one in parts):
+        view = ChainMap({VALUE: value}, view)  # type: ignore[arg-type] # only read
     sizes = {
         relative: [one.size.compute(view) for one in parts if one is not None and one.relative is relative]
         for relative in (True, False)

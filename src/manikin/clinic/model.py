@@ -262,6 +262,16 @@ class ClinicalModel:
             if one.rule.drawn and not (one.parents & {*names, PATHWAY}) and name not in members
         )
 
+    @cached_property
+    def later(self) -> frozenset[str]:
+        """The variables that are known only when the pathway is finished."""
+        later: set[str] = set()
+        rest = {PATHWAY}
+        while rest:
+            rest = {name for name, one in self.variables.items() if one.parents & rest and name not in later}
+            later |= rest
+        return frozenset(later)
+
     def numbers_by_basis(self) -> dict[str, int]:
         """Return how many numbers of the model rest on each basis."""
         counts = {basis.value: 0 for basis in Basis}

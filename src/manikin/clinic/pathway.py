@@ -22,6 +22,9 @@ PATHWAY = "pathway()"
 KINDS = ("medication", "condition", "procedure", "decision")
 ENDINGS = ("death", "loss", "discharge", "study")
 
+# What a variation calls the value that it varies.
+VALUE = "value"
+
 # What is known of every patient at any time, beside the model's variables.
 CLOCK = ("time", "hour", "day_of_year")
 
@@ -72,6 +75,7 @@ class Test:
     collected: Span | None = None
     resulted: Span | None = None
     lost: Expression | None = None
+    resource: str = ""
 
     @property
     def reads(self) -> frozenset[str]:
@@ -81,7 +85,17 @@ class Test:
     @property
     def awaited(self) -> bool:
         """Whether the result comes later than the order."""
-        return self.collected is not None or self.resulted is not None
+        return self.collected is not None or self.resulted is not None or bool(self.resource)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What a site has only so much of: ``units`` of it, each taken for ``takes`` minutes, in its opening ``hours``."""
+
+    name: str
+    takes: float
+    units: float = 1.0
+    hours: tuple[float, float] = (0.0, 24.0)
 
 
 @dataclass(frozen=True)
@@ -206,6 +220,23 @@ class Variation:
 
 
 @dataclass(frozen=True)
+class Lots:
+    """What all measurements with one lot of reagents share: a factor with a coefficient of variation ``size``.
+
+    A lot lasts so many minutes; ``by`` names the category whose levels, such as sites, have lots of their own.
+    """
+
+    size: float
+    lasts: float
+    by: str | None = None
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """What it depends on."""
+        return frozenset((self.by,)) if self.by else frozenset()
+
+
+@dataclass(frozen=True)
 class Trajectory:
     """How a variable moves: its true value at any time, what varies within the person, and what the instrument adds.
 
@@ -219,12 +250,13 @@ class Trajectory:
     analytical: Variation | None = None
     memory: Expression | None = None
     between: tuple[Expression, Expression] | None = None
+    lots: Lots | None = None
 
     @property
     def reads(self) -> frozenset[str]:
         """What it depends on."""
         sizes = [one.size for one in (self.within, self.analytical) if one]
-        return _reads(self.value, self.shares, self.memory, *sizes, *(self.between or ()))
+        return _reads(self.value, self.shares, self.memory, self.lots, *sizes, *(self.between or ())) - {VALUE}
 
 
 @dataclass(frozen=True)
@@ -242,9 +274,10 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Pathway:
-    """A semi-Markov process of care. ``horizon`` is in minutes; the first state comes first.
+    """A semi-Markov process of care. ``horizon`` is in minutes.
 
-    ``unseen`` are measured variables that leave no trace in the record: helpers, by which others are computed.
+    Each ``site_patients`` patients after each other are those of a site, who share its resources. What tests find of the
+    ``unrecorded`` variables, which are helpers, is not put on record.
     """
 
     title: str
@@ -256,7 +289,9 @@ class Pathway:
     processes: Mapping[str, Process] = field(default_factory=dict)
     trajectories: Mapping[str, Trajectory] = field(default_factory=dict)
     arrival: Arrival | None = None
-    unseen: frozenset[str] = frozenset()
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    site_patients: int = 1
+    unrecorded: frozenset[str] = frozenset()
 
     @property
     def contacts(self) -> tuple[str, ...]:

@@ -116,11 +116,7 @@ class Program:
     @cached_property
     def beforehand(self) -> tuple[str, ...]:
         """The variables that are known at the index, whatever happens later, in order."""
-        later = {PATHWAY}
-        for name in self.order:
-            if self.parents[name] & later:
-                later.add(name)
-        return tuple(name for name in self.order if name not in later)
+        return tuple(name for name in self.order if name != PATHWAY and name not in self.model.later)
 
     @cached_property
     def asked(self) -> frozenset[str]:

@@ -486,6 +486,7 @@ _ALL = (
     _formula("brock_2a", "Probability that a lung nodule is cancer, Brock 2a", scores.brock_2a, "1"),
     _formula("brock_2b", "Probability that a lung nodule is cancer, Brock 2b", scores.brock_2b, "1"),
     _formula("lung_rads", "Lung-RADS category", scores.lung_rads, "category:1,2,3,4A,4B"),
+    _formula("lung_rads_2022", "Lung-RADS category at any scan", scores.lung_rads_2022, "category:1,2,3,4A,4B,4X"),
     _formula("ada_risk", "Diabetes risk test, ADA", scores.ada_risk, "1"),
     _formula("findrisc", "Diabetes risk score, FINDRISC", scores.findrisc, "1"),
 )

@@ -392,6 +392,43 @@ def lung_rads(
 
 
 @elementwise
+def lung_rads_2022(
+    diameter_mm: Numbers,
+    solid_part_mm: Numbers,
+    part_solid: Conditions,
+    non_solid: Conditions,
+    new: Conditions,
+    growing: Conditions,
+    unchanged_3_months: Conditions,
+    unchanged_6_months: Conditions,
+    suspicious: Conditions,
+) -> Numbers:
+    """Return the Lung-RADS v2022 category at any scan: codes 0 to 5 stand for 1, 2, 3, 4A, 4B, 4X.
+
+    By size as ``lung_rads``, unless the nodule was seen before. Growing by more than 1.5 mm in mean diameter makes a
+    solid one 4A, from 8 mm 4B, and a part-solid one 4A, from 4 mm of solid part 4B; a growing non-solid one stays
+    with its size. One that is unchanged after 3 months steps down from 4A to 3, after 6 months from 3 or 4A to 2.
+    What makes a nodule of category 3 or 4 ``suspicious``, such as spiculation, raises it to 4X. Valid: as
+    ``lung_rads``; not 0, and not a non-solid nodule that doubles within a year.
+
+    Source: American College of Radiology, Lung-RADS v2022 assessment categories (November 2022).
+    """
+    # Lung-RADS v2022: rows of 4A, 4B and 4X; note 8 on growth, note 12 on stepped management.
+    by_size = lung_rads(diameter_mm, solid_part_mm, part_solid, non_solid, new)
+    growth = np.where(part_solid, 3 + reached(solid_part_mm, 4), 3 + reached(diameter_mm, 8))
+    rising = np.where(_true(growing) & ~_true(non_solid), np.maximum(by_size, growth), by_size)
+    steady = np.where(
+        by_size > 3,
+        by_size,
+        np.where(
+            unchanged_6_months, np.minimum(by_size, 1), np.where(unchanged_3_months, np.minimum(by_size, 2), rising)
+        ),
+    )
+    grade = np.where(_true(growing), rising, steady)
+    return np.where(_true(suspicious) & (grade >= 2), 5, np.where(np.equal(by_size, 0), 0, grade))
+
+
+@elementwise
 def ada_risk(
     age_years: Numbers,
     female: Conditions,
@@ -466,6 +503,10 @@ def _below(value: Numbers, *cuts: Numbers) -> Floats:
 
 def _not(condition: Conditions) -> Floats:
     return 1.0 - np.asarray(condition, dtype=np.float64)
+
+
+def _true(condition: Conditions) -> npt.NDArray[np.bool_]:
+    return np.asarray(np.asarray(condition) != 0, np.bool_)
 
 
 def _size(diameter_mm: Numbers) -> Numbers:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 Whole = npt.NDArray[Any]
@@ -89,3 +90,25 @@ class Timeline:
     states: States
     followed: Whole
     left_by: Whole
+
+    def some(self, rows: Whole) -> Timeline:
+        """Return what happened to some of the patients, whose rows ascend."""
+        place = np.full(len(self.followed), -1, np.int32)
+        place[rows] = np.arange(len(rows), dtype=np.int32)
+        contacts, events, stays = self.encounters, self.events, self.states
+        kept, told, there = (place[one.patient] >= 0 for one in (contacts, events, stays))
+        number = np.append(np.cumsum(kept, dtype=np.int32) - 1, np.int32(-1))
+        return Timeline(
+            Encounters(place[contacts.patient[kept]], contacts.kind[kept], contacts.start[kept], contacts.end[kept]),
+            Events(
+                place[events.patient[told]],
+                number[events.encounter[told]],
+                events.time[told],
+                events.recorded[told],
+                events.entry[told],
+                events.value[told],
+            ),
+            States(place[stays.patient[there]], stays.state[there], stays.entered[there], stays.left[there]),
+            self.followed[rows],
+            self.left_by[rows],
+        )

@@ -14,7 +14,7 @@ from manikin.clinic.library import travelled
 from manikin.clinic.model import ClinicalModel, Role
 from manikin.clinic.pathway import PATHWAY
 from manikin.clinic.program import Program, compile_model
-from manikin.cohort import TIMELINE, WEIGHT, Field, Layout, observed
+from manikin.cohort import TIMELINE, WEIGHT, Field, Layout, Timeline, observed
 from manikin.errors import RequestError
 from manikin.generators.recorded import timeline_of, vocabulary_of
 from manikin.generators.selection import Selection, select
@@ -64,7 +64,6 @@ class KnowledgeSampler:
     @cached_property
     def layout(self) -> Layout:
         """The shape of the cohort: all variables but helpers."""
-        known = frozenset(self.program.beforehand)
         fields = tuple(
             Field(
                 one.meaning,
@@ -72,7 +71,7 @@ class KnowledgeSampler:
                 one.static,
                 one.observed is not None,
                 one.group,
-                later=name not in known,
+                later=name in self.model.later,
             )
             for name, one in self.model.variables.items()
             if one.role is not Role.HELPER
@@ -90,12 +89,28 @@ class KnowledgeSampler:
 
     def draw(self, ordinals: Ordinals) -> Columns:
         """Return the columns of the patients with these ordinals: accepted, and within every limit and constraint."""
+        together = self._with_neighbours(ordinals)
+        drawn = self._settled(together)
+        drawn |= self._followed(drawn, together)
+        if together.size > ordinals.size:
+            drawn = _of(drawn, np.searchsorted(together, ordinals))
+        return drawn | self._afterwards(drawn)
+
+    def _with_neighbours(self, ordinals: Ordinals) -> Ordinals:
+        """Return these patients and all who share the resources of their sites, and so stand in the same queues."""
+        pathway = self.model.pathway
+        if pathway is None or not pathway.resources:
+            return ordinals
+        sites = np.unique(ordinals // pathway.site_patients)
+        return np.asarray((sites[:, None] * pathway.site_patients + np.arange(pathway.site_patients)).ravel(), np.int64)
+
+    def _settled(self, ordinals: Ordinals) -> dict[str, Any]:
+        """Return columns, as they are at the index, of patients who break no rule."""
         drawn = self._round(ordinals, 0)
         broken = np.flatnonzero(self._broken(drawn))
         for number in range(1, _ROUNDS):
             if not broken.size:
-                drawn |= self._followed(drawn, ordinals)
-                return drawn | self._afterwards(drawn)
+                return drawn
             redrawn = self._round(ordinals[broken], number)
             for name, column in redrawn.items():
                 drawn[name][broken] = column
@@ -194,6 +209,11 @@ class KnowledgeSampler:
             size = len(next(iter(columns.values())))
             found[WEIGHT] = np.broadcast_to(1.0 / self.selection.multiplicity(scope), (size,)).astype(np.float64)
         return found
+
+
+def _of(columns: Columns, rows: Ordinals) -> dict[str, Any]:
+    """Return the columns of some of the patients."""
+    return {name: one.some(rows) if isinstance(one, Timeline) else one[rows] for name, one in columns.items()}
 
 
 def _rebuilt(

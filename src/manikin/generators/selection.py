@@ -87,7 +87,13 @@ def select(
         _stratum(model, scope, text) for text in filter(None, (part.strip() for part in oversample.split(";")))
     )
     fewer = tuple((condition_on(model, text), share) for text, share in thinned)
-    return Selection(clamps, tuple(conditions), strata, fewer)
+    selection = Selection(clamps, tuple(conditions), strata, fewer)
+    if model.pathway is not None and model.pathway.resources and selection.reads & model.later:
+        raise RequestError(
+            f"'{min(selection.reads & model.later)}' is known only at the end, and patients of this model wait for each other: "
+            "who else is chosen would change it. Choose by what is known at the index, or remove the pathway's 'resources'."
+        )
+    return selection
 
 
 def condition_on(model: ClinicalModel, text: str) -> Expression:

@@ -25,9 +25,11 @@ from manikin.clinic.model import (
 )
 from manikin.clinic.pathway import PATHWAY, Pathway
 from manikin.clinic.reading.cells import read_range
-from manikin.clinic.reading.pathway import RESERVED, Names, PathwayReader, names_of
+from manikin.clinic.reading.pathway import Names, PathwayReader, names_of
 from manikin.clinic.reading.rules import RULES, RuleReader, bind, flatten
 from manikin.clinic.reading.targets import TargetReader
+from manikin.clinic.reading.terms import Terms
+from manikin.clinic.reading.trajectories import RESERVED
 from manikin.clinic.tables import Breakdown, NumberTable
 from manikin.codebook import (
     Basis,
@@ -105,9 +107,10 @@ class _Reader:
         self._read_parameters()
         meanings = self._meanings()
         variables = self._variables(meanings)
-        pathway = self._pathway({name: meaning for name, (_, meaning) in meanings.items()}, variables)
+        helpers = frozenset(name for name, one in variables.items() if one.role is Role.HELPER)
+        pathway = self._pathway({name: meaning for name, (_, meaning) in meanings.items()}, helpers)
         scope = Scope({**self.types, **dict.fromkeys(self.parameters, NUMBER)})
-        kept = self.types.keys() - {name for name, one in variables.items() if one.role is Role.HELPER}
+        kept = self.types.keys() - helpers
         targets = TargetReader(scope, self.notebook, frozenset(kept), self._grounds)
         dependences = self._dependences(targets, variables)
         constraints = self._constraints(scope)
@@ -600,12 +603,11 @@ class _Reader:
         self.notebook.add(value, f"'{key}' is a list.", "Begin each entry with '- '.")
         return ()
 
-    def _pathway(self, meanings: Mapping[str, Variable], variables: Mapping[str, ModelVariable]) -> Pathway | None:
+    def _pathway(self, meanings: Mapping[str, Variable], helpers: frozenset[str]) -> Pathway | None:
         names = {**self.types, **dict.fromkeys(self.parameters, NUMBER)}
-        reader = PathwayReader(Scope(names), meanings, self.names, self.notebook, self._grounds_of, self._codes)
+        reader = PathwayReader(Terms(Scope(names), self.notebook, self._grounds_of), meanings, self.names, self._codes)
         pathway = reader.read(self.section)
-        helpers = frozenset(name for name, one in variables.items() if one.role is Role.HELPER)
-        return None if pathway is None else replace(pathway, unseen=helpers.intersection(pathway.measured))
+        return pathway and replace(pathway, unrecorded=helpers & frozenset(pathway.measured))
 
     def _check_order(
         self,
