@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import fidelity, footprint, resemblance, throughput, timeline
+from benchmarks import fidelity, footprint, resemblance, sequences, throughput, timeline
 
-for benchmark in (throughput, timeline, fidelity, resemblance, footprint):
+for benchmark in (throughput, timeline, fidelity, resemblance, sequences, footprint):
     print(f"\n{(benchmark.__doc__ or '').splitlines()[0]}")
     benchmark.main()

@@ -27,7 +27,8 @@ from manikin.streams import Seed
 if __name__ == "__main__":
     what, patients, jobs, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     program = calibrate(find_model(what)).program
-    sampler = KnowledgeSampler(program.model, program.parameters, program.latent, Seed(1))
+    # At the index encounter; what happens to patients afterwards is benchmarks.timeline's to measure.
+    sampler = KnowledgeSampler(program.model, program.parameters, program.latent, Seed(1), follow_up=False)
     write(Plan(sampler, patients, ("analysis",), {"analysis": folder}), jobs)
 """
 

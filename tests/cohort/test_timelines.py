@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from timed_model import TEXT, write_to
 import manikin
 from manikin.clinic import calibrate, parse_model
 from manikin.cohort import TIMELINE, Plan, open_cohort, shard_patients, write
+from manikin.errors import RequestError
 from manikin.generators import KnowledgeSampler
 from manikin.streams import Seed
 from manikin.study import remake
@@ -147,3 +149,16 @@ def test_what_is_known_later_is_not_on_record_at_the_index() -> None:
     codes = set(pc.unique(events["code"]).to_pylist())
     assert "loinc:67151-1" in codes
     assert "loinc:89579-7" not in codes
+
+
+def test_without_follow_up_patients_are_at_the_index_as_they_are_with_it() -> None:
+    followed = sampler()
+    seen_once = replace(followed, follow_up=False)
+    tables = Plan(seen_once, 300, ("analysis", "truth", "events", "encounters"), {}).tables_of(0)
+    before = Plan(followed, 300, ("analysis",), {}).tables_of(0)["analysis"]
+    assert "died" not in tables["analysis"].column_names
+    for name in tables["analysis"].column_names:
+        assert tables["analysis"][name].to_pylist() == before[name].to_pylist()
+    assert tables["encounters"].num_rows == 300
+    with pytest.raises(RequestError, match="not asked for"):
+        _ = replace(seen_once, given="died").selection

@@ -60,7 +60,7 @@ def test_links_between_pages_lead_somewhere():
 def test_every_rule_and_setting_of_the_model_language_is_documented():
     page = "".join((ROOT / "docs" / name).read_text() for name in ("model-language.md", "pathways.md"))
     source = "".join(path.read_text() for path in (ROOT / "src/manikin/clinic/reading").glob("*.py"))
-    readers = "get|need|text|texts|number|flag|sections|entries|needed_text|choice|_span|_acts|_probability|_condition|_number"
+    readers = "get|need|text|texts|number|flag|sections|entries|needed_text|choice|span|_acts|probability|condition|number|time"
     asked = set(re.findall(rf'\.(?:{readers})\((?:section, |inner, )?"([a-z-]+)"', source))
     missing = {key for key in asked if f"{key}:" not in page and f"`{key}`" not in page}
     assert not missing

@@ -15,14 +15,16 @@ from manikin.appraisal.distributions import distributions, missingness
 from manikin.appraisal.epidemiology import CORRELATION_BAR, correlations, targets
 from manikin.appraisal.finding import Finding, Gate
 from manikin.appraisal.plausibility import plausibility
+from manikin.appraisal.time import over_time
 from manikin.clinic import ClinicalModel, Role
 
 CHECKS: tuple[Check, ...] = (plausibility, targets, correlations, distributions, missingness)
 
 UNCOMPARED = "Agreement with real records: no reference was given."
+NO_COURSE = "Time: the cohort holds one index encounter for each patient, and no course."
 NOT_ASSESSED = (
     "Usefulness for training: whether a model trained here works on real patients.",
-    "Time: the cohort holds one index encounter for each patient, and no course.",
+    NO_COURSE,
     "Combinations of three or more variables, beyond what constraints and derived values say.",
     "Populations other than the one described, and subgroups that the model does not name.",
 )
@@ -52,18 +54,24 @@ def appraise(
         findings.append(defects(patients))
     if subject.accuracy is not None:
         findings.append(accuracy(subject))
+    has_course = subject.cohort.layout.vocabulary is not None
+    if has_course:
+        # Before what each variable is like comes what happens to patients.
+        findings.insert(_place(findings, "distributions"), over_time(patients))
     progress(len(checks), len(checks))
     if compared is not None:
         # Beside the published figures, before the plain description.
-        place = [finding.check for finding in findings].index("distributions")
-        findings.insert(place, compared)
+        findings.insert(_place(findings, "distributions"), compared)
     model = subject.program.model
     return Appraisal(
         study=study,
         model=_model_facts(model),
         gates=_gates(findings),
         findings=tuple(findings),
-        not_assessed=NOT_ASSESSED if compared is not None else (UNCOMPARED, *NOT_ASSESSED),
+        not_assessed=(
+            *((UNCOMPARED,) if compared is None else ()),
+            *(one for one in NOT_ASSESSED if not has_course or one != NO_COURSE),
+        ),
         weak_numbers=model.numbers_by_basis(),
         graph=graph_of(model),
     )
@@ -74,6 +82,10 @@ def _without_study(subject: Subject) -> Subject:
     layout = subject.cohort.layout
     fields = tuple(field for field in layout.fields if field.variable.name in subject.program.model.variables)
     return replace(subject, cohort=replace(subject.cohort, layout=replace(layout, fields=fields)))
+
+
+def _place(findings: list[Finding], check: str) -> int:
+    return [finding.check for finding in findings].index(check)
 
 
 def _gates(findings: list[Finding]) -> tuple[Gate, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from manikin.appraisal.check import Subject
 from manikin.appraisal.finding import Finding, Measure
+from manikin.appraisal.time import order
 from manikin.clinic import Derived, ModelVariable
 from manikin.cohort import Cohort
 from manikin.streams import Draws, Seed
@@ -39,15 +40,17 @@ def plausibility(subject: Subject) -> Finding:
         Measure(rule, float(broken[rule]), expected=0.0, passed=broken[rule] == 0, unit="violations", group=group)
         for rule, group in rules
     )
-    total = sum(broken.values())
+    over_time, rows = order(subject)
+    measures += over_time
+    total = int(sum(one.value for one in measures))
     found = f"{total:,} impossible values" if total else "No impossible value"
     return Finding(
         "plausibility",
         "Is every value possible, and does every derived value follow?",
-        f"{found} in {checked:,} checked against {len(rules)} rules.",
+        f"{found} in {checked + rows:,} checked against {len(measures)} rules.",
         total == 0,
         measures,
-        {"checked": checked},
+        {"checked": checked + rows},
     )
 
 

@@ -176,10 +176,25 @@ def _description(model: ClinicalModel) -> list[str]:
             lines.append(
                 f"  {meaning.name:<28} {unit:<34.34} {'truth  ' if one.role is Role.TRUTH else '       '}{grounds}"
             )
+    lines += _pathway_lines(model)
     lines += ["", "How its numbers are grounded"]
     lines += [f"  {basis:<12}{count:>6}" for basis, count in model.numbers_by_basis().items()]
     lines += ["", "Sources"]
     lines += [f"  {source.key:<18} {source}" for source in model.sources.values()]
+    return lines
+
+
+def _pathway_lines(model: ClinicalModel) -> list[str]:
+    pathway = model.pathway
+    if pathway is None:
+        return []
+    lines = ["", f"Pathway   {pathway.title}"]
+    for state in pathway.states.values():
+        goes = [f"ends: {state.ends}"] if state.ends else list(dict.fromkeys(way.go for way in state.then))
+        risks = [f"{risk.go} at any time" for risk in state.risks]
+        lines.append(f"  {state.name:<28} -> {', '.join([*goes, *dict.fromkeys(risks)])}")
+    lines += ["", "Tests that can be ordered"]
+    lines += [f"  {test.name:<28} {', '.join(test.measures)}" for test in pathway.tests.values()]
     return lines
 
 

@@ -40,11 +40,11 @@ def estimate(target: Target, columns: Mapping[str, Any], weights: Floats | None 
     if target.among is not None:
         inside &= np.asarray(target.among.compute(columns))
     weights = np.ones(inside.shape) if weights is None else weights
-    cells = _cells(target, columns, inside)
-    return [_one(target, values, weights, mine, columns) for mine in cells]
+    return [_one(target, values, weights, mine, columns) for mine in cells(target, columns, inside)]
 
 
-def _cells(target: Target, columns: Mapping[str, Any], inside: Mask) -> list[Mask]:
+def cells(target: Target, columns: Mapping[str, Any], inside: Mask) -> list[Mask]:
+    """Return who of those ``inside`` falls in each cell of a target's breakdown."""
     if target.breakdown is None:
         return [inside]
     for axis in target.breakdown.axes:

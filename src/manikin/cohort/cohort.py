@@ -69,6 +69,10 @@ class Cohort:
         """Return one part of a table."""
         return _read(self.parts[table][number], None)
 
+    def piece(self, table: str, number: int, names: Iterable[str] | None = None) -> pa.Table:
+        """Return one part of a table as written, or only some of its columns."""
+        return _read(self.parts[table][number], None if names is None else list(names))
+
     def dates(self, table: str, number: int, name: str) -> Any:
         """Return a column of dates of one part, as numpy days."""
         return _columns(self.parts[table][number], [name])[name].to_numpy().astype("M8[D]")

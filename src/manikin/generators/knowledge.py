@@ -12,7 +12,7 @@ import numpy as np
 from manikin.clinic.expressions import Columns
 from manikin.clinic.library import travelled
 from manikin.clinic.model import ClinicalModel, Role
-from manikin.clinic.pathway import PATHWAY
+from manikin.clinic.pathway import PATHWAY, Pathway
 from manikin.clinic.program import Program, compile_model
 from manikin.cohort import TIMELINE, WEIGHT, Field, Layout, Timeline, observed
 from manikin.errors import RequestError
@@ -34,7 +34,8 @@ _PILOT = 1 << 18
 class KnowledgeSampler:
     """Draws patients from a calibrated clinical model.
 
-    ``parameters`` and ``latent`` are the calibration's outcome; ``given``, ``oversample`` and ``thinned`` are as in ``select``.
+    ``parameters`` and ``latent`` are the calibration's outcome; ``given``, ``oversample`` and ``thinned`` are as in
+    ``select``. Without ``follow_up`` patients are seen at their index encounter only, as they would be there with it.
     """
 
     model: ClinicalModel
@@ -44,11 +45,12 @@ class KnowledgeSampler:
     given: str = ""
     oversample: str = ""
     thinned: tuple[tuple[str, float], ...] = ()
+    follow_up: bool = True
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as text and numbers."""
         latent = {name: matrix.tolist() for name, matrix in self.latent.items()}
-        wanted = (self.given, self.oversample, self.thinned)
+        wanted = (self.given, self.oversample, self.thinned, self.follow_up)
         return _rebuilt, (self.model.text, dict(self.parameters), latent, self.seed, *wanted)
 
     @cached_property
@@ -59,7 +61,16 @@ class KnowledgeSampler:
     @cached_property
     def selection(self) -> Selection:
         """Which patients are wanted."""
-        return select(self.model, self.given, self.oversample, self.thinned)
+        selection = select(self.model, self.given, self.oversample, self.thinned)
+        if not self.follow_up and selection.reads & self.model.later:
+            later = min(selection.reads & self.model.later)
+            raise RequestError(f"'{later}' is known only at the end of the follow-up, which was not asked for.")
+        return selection
+
+    @property
+    def pathway(self) -> Pathway | None:
+        """What patients go through, if they are followed."""
+        return self.model.pathway if self.follow_up else None
 
     @cached_property
     def layout(self) -> Layout:
@@ -74,9 +85,9 @@ class KnowledgeSampler:
                 later=name in self.model.later,
             )
             for name, one in self.model.variables.items()
-            if one.role is not Role.HELPER
+            if one.role is not Role.HELPER and (self.follow_up or name not in self.model.later)
         )
-        pathway, weighted = self.model.pathway, bool(self.selection.strata)
+        pathway, weighted = self.pathway, bool(self.selection.strata)
         if pathway is None:
             return Layout(fields, self.model.index_dates, weighted)
         return Layout(
@@ -98,7 +109,7 @@ class KnowledgeSampler:
 
     def _with_neighbours(self, ordinals: Ordinals) -> Ordinals:
         """Return these patients and all who share the resources of their sites, and so stand in the same queues."""
-        pathway = self.model.pathway
+        pathway = self.pathway
         if pathway is None or not pathway.resources:
             return ordinals
         sites = np.unique(ordinals // pathway.site_patients)
@@ -130,7 +141,7 @@ class KnowledgeSampler:
 
     def _followed(self, drawn: Columns, ordinals: Ordinals) -> dict[str, Any]:
         """Return what is asked of the patients' course, and their timeline; nothing where there is no pathway."""
-        if self.model.pathway is None:
+        if self.pathway is None:
             return {}
         attempts = drawn.get(_ATTEMPT, np.zeros(len(ordinals), np.int64))
         draws = Draws(self.seed, ordinals, attempts)
@@ -203,7 +214,7 @@ class KnowledgeSampler:
         found = {
             observed(name): np.asarray(one.observed.compute(scope))
             for name, one in self.model.variables.items()
-            if one.observed
+            if one.observed and (self.follow_up or name not in self.model.later)
         }
         if self.selection.strata:
             size = len(next(iter(columns.values())))
@@ -224,6 +235,7 @@ def _rebuilt(
     given: str,
     oversample: str,
     thinned: tuple[tuple[str, float], ...],
+    follow_up: bool,
 ) -> KnowledgeSampler:
     matrices = {name: np.array(matrix) for name, matrix in latent.items()}
-    return KnowledgeSampler(travelled(text), parameters, matrices, seed, given, oversample, thinned)
+    return KnowledgeSampler(travelled(text), parameters, matrices, seed, given, oversample, thinned, follow_up)

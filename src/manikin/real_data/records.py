@@ -48,9 +48,9 @@ def read_records(path: Path, mapping: RecordMapping) -> Sample:
         RealDataError: The file or a column can't be read as mapped.
     """
     named = [name for column in mapping.columns for name in column.columns]
-    table = _table(path, list(dict.fromkeys([*named, *([mapping.weights] if mapping.weights else [])])))
+    table = table_of(path, list(dict.fromkeys([*named, *([mapping.weights] if mapping.weights else [])])))
     columns = {column.variable.name: _values(table, column) for column in mapping.columns}
-    weights = _numbers(table, mapping.weights) if mapping.weights else np.ones(table.num_rows)
+    weights = numbers_of(table, mapping.weights) if mapping.weights else np.ones(table.num_rows)
     weights = np.nan_to_num(weights)
     if (weights < 0).any():
         raise RealDataError(f"Column '{mapping.weights}': weights are 0 or more.")
@@ -88,7 +88,8 @@ def _for_expression(values: Floats, mapping: RecordMapping, name: str) -> Any:
     )
 
 
-def _table(path: Path, columns: list[str]) -> pa.Table:
+def table_of(path: Path, columns: list[str]) -> pa.Table:
+    """Return columns of a CSV or Parquet file, each of which is there once."""
     try:
         table = csv.read_csv(path) if path.suffix.lower() == ".csv" else pq.read_table(path)
     except (OSError, pa.ArrowException):
@@ -110,10 +111,10 @@ def _table(path: Path, columns: list[str]) -> pa.Table:
 
 def _values(table: pa.Table, column: MappedColumn) -> Floats:
     if column.levels is None:
-        values, possible = _numbers(table, column.columns[0]) * column.scale, column.variable.possible
+        values, possible = numbers_of(table, column.columns[0]) * column.scale, column.variable.possible
         # What can't be in a living person was not measured.
         return np.where((values < possible.low) | (values > possible.high), np.nan, values)
-    each = [_texts(table, name) for name in column.columns]
+    each = [texts_of(table, name) for name in column.columns]
     written = each[0] if len(each) == 1 else pc.binary_join_element_wise(*(pc.fill_null(one, "") for one in each), "/")
     known = column.variable.levels or ("no", "yes")
     codes = np.full(table.num_rows, np.nan)
@@ -130,14 +131,16 @@ def _values(table: pa.Table, column: MappedColumn) -> Floats:
     return codes
 
 
-def _texts(table: pa.Table, column: str) -> pa.ChunkedArray:
+def texts_of(table: pa.Table, column: str) -> pa.ChunkedArray:
+    """Return a column as text."""
     try:
         return table.column(column).cast(pa.string())
     except pa.ArrowException:
         raise RealDataError(f"Column '{column}' holds something other than text, numbers or yes and no.") from None
 
 
-def _numbers(table: pa.Table, column: str) -> Floats:
+def numbers_of(table: pa.Table, column: str) -> Floats:
+    """Return a column as numbers, NaN where there is none."""
     try:
         return np.asarray(table.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     except pa.ArrowException:

@@ -14,7 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from manikin.appraisal import Appraisal
 from manikin.clinic import Calibrated, ClinicalModel
 from manikin.codebook import FORMULAS, Disclosure, Formula, Range
-from manikin.cohort import DEFECTS, DUPLICATES, STATES, WEIGHT, Cohort, Field
+from manikin.cohort import DEFECTS, DUPLICATES, ENDINGS, STATES, WEIGHT, Cohort, Entry, Field, code_of
 from manikin.release.risk import Risk
 
 _DOCUMENTS = {
@@ -60,6 +60,9 @@ def write_documents(
         "missing": next(one.answer for one in appraisal.findings if one.check == "missingness"),
         "disclosure": _disclosure(cohort),
         "dictionary": entries,
+        "record": _record(model, cohort),
+        "pathway": model.pathway if cohort.layout.vocabulary else None,
+        "over_time": next((one.answer for one in appraisal.findings if one.check == "time"), ""),
         "tables": [name for name in cohort.parts if name not in ("truth", STATES, DUPLICATES, DEFECTS)],
         "formats": formats,
     }
@@ -91,18 +94,55 @@ def _table_entries(cohort: Cohort, table: str) -> list[dict[str, Any]]:
             else []
         )
         followed = (
-            [_plain_entry(table, name, title, kind) for name, title, kind in _FOLLOWED]
+            [
+                _plain_entry(table, name, title, kind) | {"values": list(values)}
+                for name, title, kind, values in _FOLLOWED
+            ]
             if cohort.layout.vocabulary
             else []
         )
         static = [_entry(table, field) for field in fields if field.static and field.data]
         return [_IDENTIFIER(table), *born, *static, *followed]
-    return [_plain_entry(table, name, title, kind) for name, title, kind in _FIXED[table]]
+    return [
+        _plain_entry(table, name, title, kind) | {"values": _values(cohort, table, name)}
+        for name, title, kind in _FIXED[table]
+    ]
+
+
+def _values(cohort: Cohort, table: str, name: str) -> list[str]:
+    """Return the values that a column over time can take, where the model names them."""
+    vocabulary = cohort.layout.vocabulary
+    if vocabulary is None:
+        return []
+    named = {(STATES, "state"): vocabulary.states, ("encounters", "kind"): vocabulary.encounters}
+    return list(named.get((table, name), ()))
+
+
+def _record(model: ClinicalModel, cohort: Cohort) -> list[Entry]:
+    """Return what can stand among the events, once each: of the index encounter, and of what comes after."""
+    layout = cohort.layout
+    at_index = [
+        Entry(field.event, code_of(one), one.title, one.unit, one.levels)
+        for field in layout.fields
+        for one in (field.variable,)
+        if field.event and layout.writes_index
+    ]
+    later = layout.vocabulary.entries if layout.vocabulary else ()
+    if model.pathway is not None:
+        # The tests come first among the entries; those at the bedside leave no order on record.
+        bedside = [not test.awaited for test in model.pathway.tests.values()]
+        later = tuple(
+            one
+            for number, one in enumerate(later)
+            if one.variable not in model.pathway.unrecorded and not (number < len(bedside) and bedside[number])
+        )
+    distinct = {(one.kind, one.code): one for one in (*later, *at_index)}
+    return sorted(distinct.values(), key=lambda one: (one.kind, one.title))
 
 
 _FOLLOWED = (
-    ("followed_until", "End of follow-up, UTC", "date"),
-    ("left_by", "What ended it: death, loss, discharge or the end of the study", "category"),
+    ("followed_until", "End of follow-up, UTC", "date", ()),
+    ("left_by", "What ended it: death, loss, discharge or the end of the study", "category", ENDINGS),
 )
 
 _FIXED = {

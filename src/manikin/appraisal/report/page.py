@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -18,10 +18,12 @@ from manikin.appraisal.appraisal import Appraisal
 from manikin.appraisal.finding import Finding, Gate, Measure
 from manikin.appraisal.report import accuracy, graph, pictures
 from manikin.appraisal.report.forest import forest, glance, tolerances
+from manikin.appraisal.report.over_time import over_time
 from manikin.appraisal.report.svg import decimals_for, figure, identity, span, tag, unit_label, verdict
 
 _BASES = ("verified", "secondary", "recalled", "derived", "assumption")
 _LINK = re.compile(r"(?P<url>https?://[^\s<>\"']+)|\b(?:doi:\s*)?(?P<doi>10\.\d{4,9}/[^\s<>\"']+)", re.IGNORECASE)
+_NAMES = {"time": "Over time"}
 _SOFT = {"assumption": "rest on assumption", "recalled": "were recalled and not looked up"}
 
 
@@ -37,7 +39,7 @@ class Section:
     @property
     def name(self) -> str:
         """The finding's name in the list of contents."""
-        return _sentence(self.finding.check.replace("_", " ").replace("-", " "))
+        return _NAMES.get(self.finding.check) or _sentence(self.finding.check.replace("_", " ").replace("-", " "))
 
     @property
     def verdict(self) -> str:
@@ -175,12 +177,13 @@ def _counts(appraisal: Appraisal) -> list[tuple[str, str]]:
 def _sections(findings: Iterable[Finding]) -> list[Section]:
     """Return the findings with their pictures and with anchors that are unique on the page."""
     sections: list[Section] = []
+    findings = tuple(findings)
     for finding in findings:
         slug = re.sub(r"[^a-z0-9]+", "-", finding.check.lower()).strip("-")
         taken = {section.anchor for section in sections}
         anchor = f"finding-{slug}" if slug and f"finding-{slug}" not in taken else identity(finding.check, len(taken))
         layout = _LAYOUTS.get(finding.check)
-        shown = layout(finding) if layout else {}
+        shown = layout(finding) if layout else _time(finding, findings) if finding.check == "time" else {}
         sections.append(Section(anchor, finding, finding.check if shown else "plain", shown))
     return sections
 
@@ -223,6 +226,30 @@ def _distributions(finding: Finding) -> dict[str, Any]:
     colours = pictures.groups_of(variables)
     panels = [pictures.distribution(variable, colours) for variable in variables]
     return {"panels": sorted(panels, key=lambda panel: panel.wide), "legend": colours} if panels else {}
+
+
+def _time(finding: Finding, findings: Iterable[Finding]) -> dict[str, Any]:
+    """Return what happens over time, and the published figures about it, which stand among all targets as well."""
+    if not finding.drawings.get("states"):
+        return {}
+    about, drawn = (
+        set(finding.drawings["targets"]),
+        {name for one in finding.drawings["waits"] for name in one["targets"]},
+    )
+    published = [one for other in findings if other.check == "targets" for one in other.measures if one.group in about]
+    # On one axis, each by its full name: the same figures stand among all targets under headings of their own.
+    lines = [(one.group in drawn, replace(one, name=_full_name(one), group="")) for one in published]
+    return {
+        **over_time(finding.drawings),
+        "timed": forest([line for timed, line in lines if timed]),
+        "others": forest([line for timed, line in lines if not timed]),
+        "n_others": sum(not timed for timed, _ in lines),
+    }
+
+
+def _full_name(measure: Measure) -> str:
+    """Return a figure's heading with its name, which may be that it is about all."""
+    return _sentence(measure.group if measure.name == "all" else f"{measure.group}, {measure.name}")
 
 
 def _missingness(finding: Finding) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 _UNITS = {
     "a": "years", "d": "days", "h": "hours", "min": "min", "1": "", "share": "", "mm[Hg]": "mmHg", "[pH]": "",
     "{score}": "", "{count}": "", "Cel": "°C",
+    "wk": "weeks", "mo": "months",
 }  # fmt: skip
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 

@@ -25,9 +25,11 @@ from manikin.clinic.model import (
 )
 from manikin.clinic.pathway import PATHWAY, Pathway
 from manikin.clinic.reading.cells import read_range
-from manikin.clinic.reading.pathway import RESERVED, Names, PathwayReader, names_of
+from manikin.clinic.reading.pathway import Names, PathwayReader, names_of
 from manikin.clinic.reading.rules import RULES, RuleReader, bind, flatten
 from manikin.clinic.reading.targets import TargetReader
+from manikin.clinic.reading.terms import Terms
+from manikin.clinic.reading.trajectories import RESERVED
 from manikin.clinic.tables import Breakdown, NumberTable
 from manikin.codebook import (
     Basis,
@@ -603,7 +605,7 @@ class _Reader:
 
     def _pathway(self, meanings: Mapping[str, Variable], helpers: frozenset[str]) -> Pathway | None:
         names = {**self.types, **dict.fromkeys(self.parameters, NUMBER)}
-        reader = PathwayReader(Scope(names), meanings, self.names, self.notebook, self._grounds_of, self._codes)
+        reader = PathwayReader(Terms(Scope(names), self.notebook, self._grounds_of), meanings, self.names, self._codes)
         pathway = reader.read(self.section)
         return pathway and replace(pathway, unrecorded=helpers & frozenset(pathway.measured))
 
