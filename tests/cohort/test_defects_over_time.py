@@ -415,6 +415,13 @@ def test_the_clean_cohort_can_be_made_good_from_the_log(text: str) -> None:
     assert kinds == {one.name for one in wanted}
 
 
+def test_the_truth_keeps_encounters_and_events_as_they_were() -> None:
+    tables, before = made(*ALL[1:]), clean()
+    for name in ("encounters", "events"):
+        pd.testing.assert_frame_equal(tables[f"clean_{name}"], before[name])
+    assert not {"clean_events", "duplicates"} & set(made(Missing(("marker",), Dose(0.1))))
+
+
 def test_who_is_not_in_the_log_is_the_same_in_every_table() -> None:
     tables, before = made(*ALL[1:4], *ALL[9:]), clean()
     touched = {*tables["defects"]["patient_id"], *tables["duplicates"]["patient_id"]}

@@ -45,13 +45,15 @@ def appraise(
         progress: Hears of checks done and in all.
     """
     checks = (*CHECKS, *(entry.load() for entry in entry_points(group="manikin.checks")))
-    patients = _without_study(subject)
+    recorded = _without_study(subject)
+    # What is wrong on purpose has a finding of its own; all other evidence is about what was so before.
+    patients = replace(recorded, cohort=recorded.cohort.clean)
     findings: list[Finding] = []
     for number, check in enumerate(checks):
         progress(number, len(checks))
         findings.append(check(patients))
     if subject.cohort.layout.defects:
-        findings.append(defects(patients))
+        findings.append(defects(recorded))
     if subject.accuracy is not None:
         findings.append(accuracy(subject))
     has_course = subject.cohort.layout.vocabulary is not None

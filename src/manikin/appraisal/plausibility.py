@@ -131,7 +131,7 @@ def _has_ages(cohort: Cohort) -> bool:
 def _ages(cohort: Cohort, number: int, columns: dict[str, Any]) -> Counter[str]:
     if not _has_ages(cohort):
         return Counter()
-    born = cohort.born(number)
+    born = cohort.own(number, ["birth_date"]).column(0).to_numpy().astype("M8[D]")
     index = cohort.dates("analysis", number, "index_date")
     return Counter({_AGE_RULE: int((completed_years(born, index) != columns["age"]).sum())})
 

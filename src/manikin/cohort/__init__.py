@@ -6,6 +6,8 @@ Enters: columns of patients from a ``Sampler``. Leaves: a ``Cohort``, whose tabl
 from manikin.cohort.cohort import Cohort, open_cohort, plain
 from manikin.cohort.index import code_of
 from manikin.cohort.layout import (
+    CLEAN_ENCOUNTERS,
+    CLEAN_EVENTS,
     DEFECTS,
     DUPLICATES,
     STATES,
@@ -24,6 +26,8 @@ from manikin.cohort.shards import SHARD_PATIENTS, Plan, shard_patients, write
 from manikin.cohort.timeline import ENDINGS, Encounters, Entry, Events, States, Timeline, Vocabulary
 
 __all__ = [
+    "CLEAN_ENCOUNTERS",
+    "CLEAN_EVENTS",
     "DEFECTS",
     "DUPLICATES",
     "ENDINGS",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from manikin.codebook import Kind, Variable
-from manikin.cohort.layout import WEIGHT, Layout
+from manikin.cohort.layout import CLEAN_ENCOUNTERS, CLEAN_EVENTS, DUPLICATES, WEIGHT, Layout
 from manikin.errors import RequestError, closest
 from manikin.streams import Floats
 
@@ -63,11 +63,7 @@ class Cohort:
 
     def recorded(self, number: int) -> pa.Table:
         """Return one part of the analysis table, as it is on record."""
-        return self.part_of("analysis", number)
-
-    def part_of(self, table: str, number: int) -> pa.Table:
-        """Return one part of a table."""
-        return _read(self.parts[table][number], None)
+        return self.piece("analysis", number)
 
     def piece(self, table: str, number: int, names: Iterable[str] | None = None) -> pa.Table:
         """Return one part of a table as written, or only some of its columns."""
@@ -77,11 +73,20 @@ class Cohort:
         """Return a column of dates of one part, as numpy days."""
         return _columns(self.parts[table][number], [name])[name].to_numpy().astype("M8[D]")
 
-    def born(self, number: int) -> Any:
-        """Return the birth dates of one part's patients, by their own records: who stands on record twice has two."""
-        born, own = self.part_of("patients", number), self.part_of("analysis", number)
-        place = pc.index_in(own.column("patient_id"), value_set=born.column("patient_id").combine_chunks())
-        return born.column("birth_date").take(place).to_numpy().astype("M8[D]")
+    def own(self, number: int, names: Iterable[str]) -> pa.Table:
+        """Return columns of one part's ``patients`` as ``analysis`` has them: of who stands on record twice, the own."""
+        found = self.piece("patients", number, names)
+        if DUPLICATES not in self.layout.truths:
+            return found
+        every, own = (self.piece(table, number, ["patient_id"]).column(0) for table in ("patients", "analysis"))
+        return found.take(pc.index_in(own, value_set=every.combine_chunks()))
+
+    @property
+    def clean(self) -> Cohort:
+        """The cohort whose encounters and events are as they were before records of them became imperfect."""
+        known = {"encounters": CLEAN_ENCOUNTERS, "events": CLEAN_EVENTS}
+        there = {name: self.parts[clean] for name, clean in known.items() if clean in self.parts}
+        return replace(self, parts={**self.parts, **there})
 
     def weights(self, limit: int | None = None) -> Floats | None:
         """Return the patients' weights, or None where all count alike."""

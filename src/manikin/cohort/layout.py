@@ -21,9 +21,10 @@ TIMELINE = "~timeline"
 # The table that imperfect cohorts have besides, and the key under which a shard's columns say how many were struck.
 DEFECTS = "defects"
 TALLY = "~tally"
-# The key of a shard's ``Chart``, where records are imperfect over time, and the table of who stands on record twice.
+# The key of a shard's ``Chart``, where records are imperfect over time, and the tables that the truth has then: what
+# stands in ``encounters`` and ``events`` as it was before, and who stands on record twice.
 CHART = "~chart"
-DUPLICATES = "duplicates"
+CLEAN_ENCOUNTERS, CLEAN_EVENTS, DUPLICATES = "clean_encounters", "clean_events", "duplicates"
 
 
 def observed(name: str) -> str:
@@ -98,7 +99,7 @@ class Layout:
     """All fields of a cohort, its index dates, whether its patients carry weights, its defects, and its timelines.
 
     ``vocabulary`` is None where patients are seen at their index encounter only; ``writes_index`` says whether what is
-    in the data there is among the events.
+    in the data there is among the events. ``truths`` are tables that the truth has besides.
     """
 
     fields: tuple[Field, ...]
@@ -107,13 +108,12 @@ class Layout:
     defects: tuple[Asked, ...] = ()
     vocabulary: Vocabulary | None = None
     writes_index: bool = True
-    duplicated: bool = False
+    truths: tuple[str, ...] = ()
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that a cohort of this shape has."""
-        besides = {STATES: self.vocabulary, DUPLICATES: self.duplicated, DEFECTS: self.defects}
-        return (*TABLES, *(name for name, wanted in besides.items() if wanted))
+        return (*TABLES, *((STATES,) if self.vocabulary else ()), *self.truths, *((DEFECTS,) if self.defects else ()))
 
     def field(self, name: str) -> Field:
         """Return the field of a variable."""

@@ -24,6 +24,8 @@ from manikin.cohort.defects.twins import (
 from manikin.cohort.index import on_record, recording
 from manikin.cohort.layout import (
     CHART,
+    CLEAN_ENCOUNTERS,
+    CLEAN_EVENTS,
     DEFECTS,
     DUPLICATES,
     STATES,
@@ -53,11 +55,13 @@ def assemble(
     people = _People(columns, layout, seed, ordinals)
     makers: Mapping[str, Callable[[], pa.Table]] = {
         "patients": people.patients,
-        "encounters": people.encounters,
-        "events": people.events,
+        "encounters": lambda: people.encounters(people.timeline),
+        "events": lambda: people.events(people.timeline),
         "analysis": people.analysis,
         "truth": people.truth,
         STATES: people.states,
+        CLEAN_ENCOUNTERS: lambda: people.encounters(people.truly),
+        CLEAN_EVENTS: lambda: people.events(people.truly),
         DUPLICATES: people.duplicates,
         DEFECTS: people.defects,
     }
@@ -117,12 +121,12 @@ class _People:
             }
         )
 
-    def encounters(self) -> pa.Table:
+    def encounters(self, timeline: Timeline) -> pa.Table:
         """One row for each contact."""
-        contacts = self.timeline.encounters
+        contacts = timeline.encounters
         return pa.table(
             {
-                "encounter_id": self.encounter_id,
+                "encounter_id": self.contact_ids(timeline),
                 "patient_id": self._whose(contacts.patient),
                 "kind": _dictionary(contacts.kind, self.vocabulary.encounters),
                 "start": self._times(contacts.patient, contacts.start),
@@ -130,16 +134,17 @@ class _People:
             }
         )
 
-    def events(self) -> pa.Table:
-        """One row for each thing on record, by patient and time."""
-        events, entries = self.timeline.events, self.vocabulary.entries
+    def events(self, timeline: Timeline) -> pa.Table:
+        """One row for each thing that was recorded, by patient and time."""
+        events, entries = timeline.events, self.vocabulary.entries
         number, text = _told(events, entries)
         encounter = events.encounter
         return pa.table(
             {
                 "patient_id": self._whose(events.patient),
                 "encounter_id": pa.DictionaryArray.from_arrays(
-                    pa.array(encounter, mask=encounter < 0 if (encounter < 0).any() else None), self.encounter_id
+                    pa.array(encounter, mask=encounter < 0 if (encounter < 0).any() else None),
+                    self.contact_ids(timeline),
                 ),
                 "time": self._times(events.patient, events.time),
                 "recorded": self._times(events.patient, events.recorded),
@@ -168,8 +173,7 @@ class _People:
         chart = self._chart
         if chart is None:
             return log_table(self.columns, self.layout, self.patient_id)
-        clean = chart.timeline.encounters.patient
-        told = Told(chart, self._midnight, self._contact_ids(clean, _nth(clean)), self.patient_id, self.second_id)
+        told = Told(chart, self._midnight, self.contact_ids(chart.timeline), self.patient_id, self.second_id)
         return log_table(self.columns, self.layout, self.patient_id, told)
 
     @property
@@ -189,23 +193,26 @@ class _People:
 
     @property
     def timeline(self) -> Timeline:
-        """What happened to the patients."""
+        """What happened to the patients, as it stands on record."""
         return self._recording[0]
+
+    @property
+    def truly(self) -> Timeline:
+        """What happened to the patients, before records of it became imperfect."""
+        return self.timeline if self._chart is None else self._chart.timeline
 
     @property
     def vocabulary(self) -> Vocabulary:
         """What their timeline speaks of."""
         return self._recording[1]
 
-    @cached_property
-    def encounter_id(self) -> pa.Array:
-        """The identifiers of the encounters: of the patient's number, and of the encounter's within it."""
-        contacts = self.timeline.encounters
-        nth = _nth(contacts.patient) if contacts.nth is None else contacts.nth
-        return self._contact_ids(self._person[contacts.patient], nth)
-
-    def _contact_ids(self, patient: Whole, nth: Whole) -> pa.Array:
-        return _text_ids(_ENCOUNTER_PREFIX, self.seed.permuted(self.ordinals[patient] << _CONTACT_BITS | nth))
+    def contact_ids(self, timeline: Timeline) -> pa.Array:
+        """Return identifiers of encounters: of the patient's number, and of the encounter's within it."""
+        contacts = timeline.encounters
+        nth = np.arange(len(contacts.patient)) - np.searchsorted(contacts.patient, contacts.patient)
+        nth = nth if contacts.nth is None else contacts.nth
+        person = self.ordinals[self._person[contacts.patient]]
+        return _text_ids(_ENCOUNTER_PREFIX, self.seed.permuted(person << _CONTACT_BITS | nth))
 
     @cached_property
     def birth_date(self) -> Days:
@@ -273,11 +280,6 @@ _NO_DUPLICATES = pa.table(
         "differs": pa.DictionaryArray.from_arrays(pa.array([], pa.int16()), pa.array([], pa.string())),
     }
 )
-
-
-def _nth(patient: Whole) -> Whole:
-    """Return which of its patient's rows each is; patients ascend."""
-    return np.arange(len(patient)) - np.searchsorted(patient, patient)
 
 
 def birth_dates(index_date: Days, age_years: Floats, uniform: Floats) -> Days:

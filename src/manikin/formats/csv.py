@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from manikin.cohort import DEFECTS, DUPLICATES, STATES, Cohort
+from manikin.cohort import DEFECTS, STATES, Cohort
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,10 @@ class Csv:
     def write(self, cohort: Cohort, data: Path, truth: Path) -> None:
         """Write each table, part by part, so that memory stays flat."""
         for name in cohort.parts:
-            folder = {**dict.fromkeys(("truth", STATES, DUPLICATES), truth), DEFECTS: truth.with_name(DEFECTS)}.get(
-                name, data
-            )
+            folder = {
+                **dict.fromkeys(("truth", STATES, *cohort.layout.truths), truth),
+                DEFECTS: truth.with_name(DEFECTS),
+            }.get(name, data)
             folder.mkdir(parents=True, exist_ok=True)
             self._write(cohort, name, folder / f"{name}.csv")
 

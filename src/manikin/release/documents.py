@@ -14,7 +14,19 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from manikin.appraisal import Appraisal
 from manikin.clinic import Calibrated, ClinicalModel
 from manikin.codebook import FORMULAS, Disclosure, Formula, Range
-from manikin.cohort import DEFECTS, DUPLICATES, ENDINGS, STATES, WEIGHT, Cohort, Entry, Field, code_of
+from manikin.cohort import (
+    CLEAN_ENCOUNTERS,
+    CLEAN_EVENTS,
+    DEFECTS,
+    DUPLICATES,
+    ENDINGS,
+    STATES,
+    WEIGHT,
+    Cohort,
+    Entry,
+    Field,
+    code_of,
+)
 from manikin.release.risk import Risk
 
 _DOCUMENTS = {
@@ -63,7 +75,7 @@ def write_documents(
         "record": _record(model, cohort),
         "pathway": model.pathway if cohort.layout.vocabulary else None,
         "over_time": next((one.answer for one in appraisal.findings if one.check == "time"), ""),
-        "tables": [name for name in cohort.parts if name not in ("truth", STATES, DUPLICATES, DEFECTS)],
+        "tables": [name for name in cohort.parts if name not in ("truth", STATES, DEFECTS, *cohort.layout.truths)],
         "formats": formats,
     }
     for name, template in _DOCUMENTS.items():
@@ -105,7 +117,7 @@ def _table_entries(cohort: Cohort, table: str) -> list[dict[str, Any]]:
         return [_IDENTIFIER(table), *born, *static, *followed]
     return [
         _plain_entry(table, name, title, kind) | {"values": _values(cohort, table, name)}
-        for name, title, kind in _FIXED[table]
+        for name, title, kind in _FIXED[_LIKE.get(table, table)]
     ]
 
 
@@ -139,6 +151,9 @@ def _record(model: ClinicalModel, cohort: Cohort) -> list[Entry]:
     distinct = {(one.kind, one.code): one for one in (*later, *at_index)}
     return sorted(distinct.values(), key=lambda one: (one.kind, one.title))
 
+
+# Tables of the truth that are as those on record.
+_LIKE = {CLEAN_ENCOUNTERS: "encounters", CLEAN_EVENTS: "events"}
 
 _FOLLOWED = (
     ("followed_until", "End of follow-up, UTC", "date", ()),

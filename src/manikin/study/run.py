@@ -17,7 +17,6 @@ from manikin.appraisal.report import render
 from manikin.clinic import Calibrated, ClinicalModel, calibrate
 from manikin.cohort import (
     DEFECTS,
-    DUPLICATES,
     STATES,
     TABLES,
     Cohort,
@@ -206,7 +205,7 @@ def _tables(study: Study, layout: Layout) -> tuple[str, ...]:
 
 
 def _folders(study: Study, layout: Layout, folder: Path) -> dict[str, Path]:
-    truths = {name: folder / "truth" / name for name in (STATES, DUPLICATES)}
+    truths = {name: folder / "truth" / name for name in (STATES, *layout.truths)}
     beside = {"truth": folder / "truth", DEFECTS: folder / DEFECTS, **truths}
     return {name: beside.get(name, folder / "data" / name) for name in _tables(study, layout)}
 

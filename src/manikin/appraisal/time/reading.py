@@ -212,7 +212,8 @@ def _piece(cohort: Cohort, table: str, number: int, names: Sequence[str]) -> lis
             **dict.fromkeys(("time", "recorded", "start", "end", "entered", "left"), _TIME),
         }
         return [pa.array([], kinds.get(name, pa.string())) for name in names]
-    part = cohort.piece(table, number, names).unify_dictionaries()
+    part = cohort.own(number, names) if table == "patients" else cohort.piece(table, number, names)
+    part = part.unify_dictionaries()
     return [_joined(part.column(name)) for name in names]
 
 

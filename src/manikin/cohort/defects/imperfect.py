@@ -15,7 +15,20 @@ from manikin.cohort.defects.defect import Chance, Defect, Drawn, Records, UnderR
 from manikin.cohort.defects.duplicates import DuplicatePatients
 from manikin.cohort.defects.over_time import asked, chart_of, happened, reaching, solved
 from manikin.cohort.index import spoken
-from manikin.cohort.layout import CHART, TALLY, Asked, Columns, Layout, Sampler, history, observed, recorded
+from manikin.cohort.layout import (
+    CHART,
+    CLEAN_ENCOUNTERS,
+    CLEAN_EVENTS,
+    DUPLICATES,
+    TALLY,
+    Asked,
+    Columns,
+    Layout,
+    Sampler,
+    history,
+    observed,
+    recorded,
+)
 from manikin.errors import RequestError
 from manikin.streams import Floats, Ordinals, Seed
 
@@ -66,8 +79,9 @@ class Imperfect:
             )
             for field in inner.fields
         )
-        duplicated = any(isinstance(one, DuplicatePatients) for one in self.later)
-        return replace(inner, fields=fields, defects=tuple(self._asked()), duplicated=duplicated)
+        twice = any(isinstance(one, DuplicatePatients) for one in self.later)
+        truths = (CLEAN_ENCOUNTERS, CLEAN_EVENTS, *((DUPLICATES,) if twice else ())) if self.later else ()
+        return replace(inner, fields=fields, defects=tuple(self._asked()), truths=truths)
 
     def draw(self, ordinals: Ordinals) -> Columns:
         """Return the clean columns of these patients with, beside them, what stands on record and how it came about."""
