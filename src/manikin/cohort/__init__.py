@@ -7,6 +7,7 @@ from manikin.cohort.cohort import Cohort, open_cohort, plain
 from manikin.cohort.index import code_of
 from manikin.cohort.layout import (
     DEFECTS,
+    INDEX_DATE,
     STATES,
     TABLES,
     TIMELINE,
@@ -25,6 +26,7 @@ from manikin.cohort.timeline import ENDINGS, Encounters, Entry, Events, States, 
 __all__ = [
     "DEFECTS",
     "ENDINGS",
+    "INDEX_DATE",
     "SHARD_PATIENTS",
     "STATES",
     "TABLES",

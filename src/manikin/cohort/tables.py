@@ -13,7 +13,7 @@ import pyarrow as pa
 from manikin.codebook import Days, Kind, Variable
 from manikin.cohort.defects.log import log_table
 from manikin.cohort.index import on_record, recording
-from manikin.cohort.layout import DEFECTS, STATES, TIMELINE, WEIGHT, Columns, Field, Layout, observed
+from manikin.cohort.layout import DEFECTS, INDEX_DATE, STATES, TIMELINE, WEIGHT, Columns, Field, Layout, observed
 from manikin.cohort.timeline import ENDINGS, Entry, Events, Timeline, Vocabulary, Whole
 from manikin.streams import Floats, Ordinals, Seed
 
@@ -53,7 +53,9 @@ class _People:
         self.ordinals = ordinals
         self.count = len(ordinals)
         self.patient_id = _text_ids(_PREFIX, seed.permuted(ordinals))
-        self.index_date = layout.index_dates.at(seed.stream("index_date").uniform_at(ordinals))
+        dates = columns.get(INDEX_DATE)
+        drawn = seed.stream("index_date").uniform_at(ordinals)
+        self.index_date = layout.index_dates.at(drawn) if dates is None else dates
         self.birthday = seed.stream("birthday").uniform_at(ordinals)
 
     def analysis(self) -> pa.Table:
