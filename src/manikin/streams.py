@@ -116,9 +116,9 @@ class Draws:
             self._kept[name] = found
         return found
 
-    def whole(self, name: str) -> Floats:
-        """Return the draws of all patients that no attempt changes."""
-        return self.seed.stream(name).uniform_at(self.ordinals)
+    def once(self, name: str) -> Floats:
+        """Return one draw of each patient, whichever candidate each is."""
+        return self.at(name, slice(None), 0)
 
     def at(self, name: str, rows: Any, occurrences: Any) -> Floats:
         """Return the draws of the patients in some rows, for the how-manieth time; see ``Stream.scattered``."""

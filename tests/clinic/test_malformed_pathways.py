@@ -146,6 +146,39 @@ CASES = {
         "first_marker: {unit: ng/L, precision: 1, derived: spent(ward)}",
         "its formula gives min",
     ),
+    "a horizon that moves": ("horizon: 30 d", "horizon: time + 1 d", "not known here"),
+    "a memory of no time": ("memory: 12 h, begins", "memory: 0 h, begins", "above 0"),
+    "ends that are crossed": ("between: [40, 280]", "between: [280, 40]", "lower one first"),
+    "a rate that is a time": (
+        "per-day: 0.01 * exp(0.03 * (age - 50)), in:",
+        "per-day: 2 h, in:",
+        "number of 0 or more",
+    ),
+    "a negative rate": ("per-day: 0.01 * exp(0.03 * (age - 50)), in:", "per-day: -1, in:", "number of 0 or more"),
+    "a share that is a time": ("share: rate", "share: time", "from 0 to 1"),
+    "a question within a test that does not measure it": (
+        "{when: result(marker) >= 52, go: ward}",
+        '{when: "result(marker, vitals) >= 52", go: ward}',
+        "can't be asked of 'vitals'",
+    ),
+    "the index written later": (
+        "      writes: [{entry: ruled_in,",
+        "      writes: [index, {entry: ruled_in,",
+        "known at the start",
+    ),
+    "an encounter of none that lasts": ("encounter: none", "encounter: {kind: none, lasts: 2 h}", "doesn't last"),
+    "a thing measured twice": ("measures: [sbp, dbp]", "measures: [sbp, dbp, sbp]", "'sbp' twice"),
+    "a time compared with a number": ("since(marker_test) > 1 h", "since(marker_test) > 1", "without a unit"),
+    "an appointment with death": (
+        "dead: {writes: [death], ends: death}",
+        "dead: {writes: [death], hours: 8..17, ends: death}",
+        "nobody has an appointment",
+    ),
+    "a constraint on what comes later": (
+        "pathway:\n  title",
+        "constraints: [{rule: not died, source: house assumption}]\npathway:\n  title",
+        "holds at the index",
+    ),
     "no source at all": ("  source: house assumption\n  tests:", "  tests:", "names no source"),
 }
 

@@ -49,8 +49,8 @@ def stays(course: Course, state: str) -> dict[str, Any]:
     }
 
 
-def recorded(course: Course, entry: str) -> dict[str, Any]:
-    pathway = parse_model(TEXT).pathway
+def recorded(course: Course, entry: str, text: str = TEXT) -> dict[str, Any]:
+    pathway = parse_model(text).pathway
     assert pathway is not None
     place = [*pathway.tests, *pathway.measured, *pathway.entries].index(entry)
     mine = course.events["entry"] == place
@@ -145,7 +145,7 @@ def test_appointments_are_kept_on_working_days_between_the_hours() -> None:
     _, course = walked()
     seen = course.encounters["start"][course.encounters["kind"] == 2]
     patient = course.encounters["patient"][course.encounters["kind"] == 2]
-    days = parse_model(TEXT).index_dates.at(Draws(Seed(5), np.arange(N)).whole("index_date"))
+    days = parse_model(TEXT).index_dates.at(Draws(Seed(5), np.arange(N)).once("index_date"))
     moment = days[patient].astype("M8[m]") + seen
     weekday = (moment.astype("M8[D]").astype(int) + 3) % 7
     hour = (moment - moment.astype("M8[D]")).astype(int) / 60
@@ -357,3 +357,93 @@ def test_answers_agree_with_the_record(course: tuple[dict[str, Any], Course]) ->
     assert np.allclose(np.nan_to_num(columns["ward_days"]), np.where(columns["admitted"], days, 0), atol=0.006)
     assert np.array_equal(columns["died"], found.left_by == 0)
     assert np.allclose(columns["hours_followed"], found.followed / 60, atol=0.006)
+
+
+# --- what an attack has found -----------------------------------------------------------------------------------------
+
+
+def test_a_risk_that_is_everywhere_comes_anew_in_every_state() -> None:
+    two = edited("0.01 * exp(0.03 * (age - 50)), in: [ward, assessment]", "0.1").replace(
+        "horizon: 30 d", "horizon: 20 d"
+    )
+    head, tail = two.split("    triage:\n", 1)
+    _, rest = tail.split("    dead:", 1)
+    text = (
+        head
+        + "    triage:\n      wait: 10 d\n      then: [{go: assessment}]\n    assessment:\n      wait: 10 d\n      then: [{go: home}]\n    dead:"
+        + rest
+    )
+    text = text.replace("    gone: {ends: loss}\n", "")
+    for name in ("admitted", "ward_days"):
+        at = text.index(f"  {name}: {{")
+        text = text[:at] + text[text.index("\n", at) + 1 :]
+    _, course = walked(text, 8_000)
+    dead = (course.left_by == 0).mean()
+    asked = 1 - np.exp(-2)
+    assert abs(dead - asked) < FAR * np.sqrt(asked * (1 - asked) / 8_000)
+
+
+def test_others_at_the_bedside_do_not_matter() -> None:
+    half = edited("orders: [vitals, trace,", "orders: [{test: vitals, share: 50%}, trace,").replace(
+        "wait: lognormal(15 min, 0.5)", "wait: 15 min * exp(0.3 * severity)"
+    )
+    _, together = walked(half, 300)
+    for first in (0, 7, 120):
+        _, alone = walked(half, 3, first=first)
+        for table in ("events", "states", "encounters"):
+            mine = {
+                name: column[np.isin(together_of(together, table)["patient"], [first, first + 1, first + 2])]
+                for name, column in together_of(together, table).items()
+            }
+            assert same(mine, getattr(alone, table), first, first)
+
+
+def together_of(course: Course, table: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = getattr(course, table)
+    return found
+
+
+def test_many_patients_are_sorted_as_few_are() -> None:
+    _, course = walked(n=70_000)
+    assert (np.diff(course.events["patient"]) >= 0).all()
+    again = course.events["patient"][1:] == course.events["patient"][:-1]
+    assert (np.diff(course.events["time"])[again] >= 0).all()
+
+
+def test_the_future_is_not_known() -> None:
+    text = TEXT.replace(
+        "orders: [marker_test, vitals]\n      wait: {",
+        "orders: [{test: marker_test, after: 30 min}, vitals]\n      wait: {",
+    )
+    text = text.replace(
+        "  died: {derived", "  too_early: {unit: h, precision: 0.01, derived: hours(collected(film))}\n  died: {derived"
+    )
+    columns, course = walked(text.replace('collected: "lognormal(1 h, 0.7)"', "collected: 40 d"))
+    assert np.isnan(columns["too_early"]).all()
+    assert len(recorded(course, "shadow")["patient"]) == 0
+
+
+def test_variations_of_two_kinds_are_independent() -> None:
+    found = series("{value: 100, within: 10%, analytical-sd: 10, source: house assumption}")
+    assert abs(found.std() - np.sqrt(200)) < 0.3
+
+
+def test_results_are_told_in_the_order_in_which_they_come() -> None:
+    text = edited(
+        "    vitals: {measures: [sbp, dbp]}",
+        "    late: {measures: [sbp], resulted: 60 min}\n    vitals: {measures: [sbp, dbp]}\n    early: {measures: [sbp], resulted: 5 min}",
+    )
+    text = text.replace("orders: [vitals, trace,", "orders: [late, vitals, early, trace,").replace(
+        "  died: {derived", "  last_sbp: {unit: 'mm[Hg]', precision: 1, derived: result(sbp)}\n  died: {derived"
+    )
+    columns, course = walked(text)
+    pressures = recorded(course, "sbp", text)
+    order = np.lexsort((pressures["recorded"], pressures["patient"]))
+    patient, value, when = (pressures[name][order] for name in ("patient", "value", "recorded"))
+    last = np.full(N, np.nan)
+    last[patient] = value
+    alone = np.ones(N, np.bool_)
+    tied = (patient[1:] == patient[:-1]) & (when[1:] == when[:-1])
+    alone[patient[1:][tied]] = False
+    assert alone.sum() > 500
+    assert np.array_equal(columns["last_sbp"][alone], last[alone], equal_nan=True)

@@ -162,3 +162,23 @@ def test_without_follow_up_patients_are_at_the_index_as_they_are_with_it() -> No
     assert tables["encounters"].num_rows == 300
     with pytest.raises(RequestError, match="not asked for"):
         _ = replace(seen_once, given="died").selection
+
+
+def test_who_is_given_by_the_end_may_have_come_at_any_hour() -> None:
+    text = TEXT.replace("arrival: {0..8: 20, 8..20: 60, 20..24: 20}", "arrival: {0..12: 50, 12..24: 50}")
+    text = text.replace(
+        "then: [{share: 3%, go: gone}, {go: assessment}]",
+        "then: [{when: hour < 12, share: 60%, go: gone}, {go: assessment}]",
+    )
+    one = sampler(text, given="not admitted and hours_followed < 2")
+    begins = one.draw(np.arange(1_500))[TIMELINE].states
+    first = np.unique(begins.patient, return_index=True)[1]
+    everyone = sampler(text).draw(np.arange(12_000))
+    chosen = ~everyone["admitted"] & (everyone["hours_followed"] < 2)
+    starts = everyone[TIMELINE].states
+    at = starts.entered[np.unique(starts.patient, return_index=True)[1]]
+    asked = (at[chosen] < 720).mean()
+    assert asked > 0.6
+    assert abs((begins.entered[first] < 720).mean() - asked) < 4.5 * np.sqrt(
+        asked * (1 - asked) * (1 / 1_500 + 1 / chosen.sum())
+    )

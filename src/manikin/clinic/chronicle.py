@@ -14,8 +14,8 @@ from manikin.streams import Floats
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
-# Bits of a sorting key: minutes reach 250 years, and patients a shard.
-_TIME_BITS, _PLACE_BITS = 27, 20
+# Minutes are 32-bit numbers.
+_TIME_BITS = 31
 
 
 class Contacts:
@@ -27,7 +27,6 @@ class Contacts:
         self.open = np.full(size, -1, np.int8)
         self.since = np.zeros(size)
         self.closed: list[tuple[Any, ...]] = []
-        self.numbers: Arrays = {}
 
     def meet(self, contact: Contact, rows: Rows, time: Floats, until: Floats | None) -> None:
         """Open, go on with or close encounters at a time; those with an end of their own (``until``) are closed by it."""
@@ -56,76 +55,83 @@ class Contacts:
             self.open[mine] = -1
 
     def sorted(self, begins: Floats) -> Arrays:
-        """Return encounters by patient and number, and keep for each patient where they begin and each one's end."""
-        if not self.record:
-            return {}
-        patient, number, kind, start, end = _joined(self.closed, (np.int64, np.int32, np.int8, np.float64, np.float64))
+        """Return encounters by patient and number, in minutes since midnight."""
+        patient, number, kind, start, end = _joined(self.closed, (np.int32, np.int32, np.int8, np.float64, np.float64))
         order = np.lexsort((number, patient))
-        patient, kind = patient[order], kind[order]
-        end = end[order]
-        first = np.searchsorted(patient, np.arange(len(self.number)))
-        self.numbers = {"first": first, "end": end}
+        patient = patient[order]
         offset = begins[patient]
         return {
-            "patient": patient.astype(np.int32),
-            "kind": kind,
+            "patient": patient,
+            "kind": kind[order],
             "start": _whole(start[order] + offset),
-            "end": _whole(end + offset),
+            "end": _whole(end[order] + offset),
         }
 
 
 class Log:
-    """What was written, in the order in which it was."""
+    """What was written, in the order in which it was: notes and stays, with times since the start."""
 
     def __init__(self) -> None:
         self.notes: list[tuple[Any, ...]] = []
         self.stays: list[tuple[Any, ...]] = []
 
-    def states(self, begins: Floats) -> Arrays:
-        """Return stays by patient and time."""
-        patient, state, entered, left = _joined(self.stays, (np.int64, np.int16, np.float64, np.float64))
+    def states(self, begins: Floats, ends: Floats) -> Arrays:
+        """Return stays by patient and time; each is left as the next one is entered, the last one at the end."""
+        patient, state, entered = _joined(self.stays, (np.int32, np.int16, np.float64))
         order = np.argsort(patient, kind="stable")
         patient = patient[order]
-        offset = begins[patient]
-        return {
-            "patient": patient.astype(np.int32),
-            "state": state[order],
-            "entered": _whole(entered[order] + offset),
-            "left": _whole(left[order] + offset),
-        }
+        entered = _whole(entered[order] + begins[patient])
+        last = np.append(patient[1:] != patient[:-1], True) if patient.size else np.empty(0, np.bool_)
+        left = np.where(last, _whole(ends)[patient], np.append(entered[1:], 0)[: patient.size])
+        return {"patient": patient, "state": state[order], "entered": entered, "left": left}
 
-    def events(self, begins: Floats, ends: Floats, contacts: Arrays) -> Arrays:
-        """Return events by patient and time, without results that come after follow-up has ended."""
-        notes = [
-            (patient, entry, time, recorded, np.nan if values is None else values, number, place)
-            for place, (patient, entry, time, recorded, values, number) in enumerate(self.notes)
-        ]
-        kinds = (np.int32, np.int16, np.int32, np.int32, np.float64, np.int32, np.int32)
-        patient, entry, time, recorded, values, number, place = _joined(notes, kinds)
-        key = patient.astype(np.int64) << _TIME_BITS
-        key |= time
-        key <<= _PLACE_BITS
-        key |= place
-        order = np.argsort(key)
-        patient, recorded = patient[order], recorded[order]
-        there = recorded <= ends.astype(np.int32)[patient]
+    def events(self, begins: Floats, ends: Floats, encounters: Arrays) -> Arrays:
+        """Return events by patient and time, in which encounter each was, without those after the end."""
+        kinds = (np.int32, np.int16, np.int32, np.int32, np.float64)
+        patient, entry, time, recorded, values = _joined(self.notes, kinds)
+        offset = _whole(begins)[patient]
+        time += offset
+        recorded += offset
+        order = _by_patient_and_time(patient, time)
+        there = recorded[order] <= _whole(ends)[patient[order]]
         if not there.all():
-            order, patient, recorded = order[there], patient[there], recorded[there]
-        time, number = time[order], number[order]
-        # An encounter that was over when the specimen was taken is not where it was taken.
-        encounter = contacts["first"].astype(np.int32)[patient] + number - 1
-        inside = number > 0
-        inside[inside] = time[inside] <= contacts["end"].astype(np.int32)[encounter[inside]]
-        offset = begins.astype(np.int32)[patient]
-        encounter[~inside] = -1
+            order = order[there]
+        patient, time = patient[order], time[order]
         return {
             "patient": patient,
-            "encounter": encounter,
-            "time": time + offset,
-            "recorded": recorded + offset,
+            "encounter": _within(patient, time, encounters),
+            "time": time,
+            "recorded": recorded[order],
             "entry": entry[order],
             "value": values[order],
         }
+
+
+def _by_patient_and_time(patient: npt.NDArray[np.int32], time: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return the order by patient, time and place, so that what was written first stands first."""
+    if not patient.size:
+        return np.empty(0, np.int64)
+    bits = [max(int(most).bit_length(), 1) for most in (patient.max(), time.max(), patient.size - 1)]
+    if sum(bits) >= 63 or time.min() < 0:
+        return np.lexsort((time, patient))
+    # One number for all three sorts several times faster.
+    key = patient.astype(np.int64) << bits[1]
+    key |= time
+    key <<= bits[2]
+    key |= np.arange(patient.size)
+    key.sort()
+    key &= (1 << bits[2]) - 1
+    return key
+
+
+def _within(patient: npt.NDArray[np.int32], time: npt.NDArray[np.int32], encounters: Arrays) -> npt.NDArray[np.int32]:
+    """Return the encounter in which each event was, -1 for none; both are by patient and time."""
+    if not len(encounters["patient"]):
+        return np.full(patient.size, -1, np.int32)
+    starts = encounters["patient"].astype(np.int64) << _TIME_BITS | encounters["start"]
+    place = np.searchsorted(starts, patient.astype(np.int64) << _TIME_BITS | time, side="right") - 1
+    inside = (place >= 0) & (encounters["patient"][place] == patient) & (time <= encounters["end"][place])
+    return np.where(inside, place, -1).astype(np.int32)
 
 
 def _joined(pieces: list[tuple[Any, ...]], kinds: tuple[Any, ...]) -> list[npt.NDArray[Any]]:

@@ -3,11 +3,15 @@
 All patients of a shard take their next step together, those in the same state at once; there is no loop over patients.
 A draw's address is the patient, what it is for, and the how-manieth time: whoever goes the same way in two scenarios
 meets the same chance in both.
+
+In a stay everything is planned on entering: what is ordered and written, when results will be there, and how long the
+patient stays, unless a risk comes first. Then it happens, in order of time, as far as the patient is still there; and
+with what is known by then the patient takes a way out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,9 +23,11 @@ from manikin.clinic.chronicle import Arrays, Contacts, Log
 from manikin.clinic.expressions import Columns, Type
 from manikin.clinic.measuring import Bench
 from manikin.clinic.memory import Memory, Rows
-from manikin.clinic.pathway import CLOCK, ENDINGS, Act, Pathway, State, Test, Transition
+from manikin.clinic.ordering import Ordering, Plan
+from manikin.clinic.pathway import ENDINGS, Act, Pathway, State, Transition
 from manikin.clinic.queues import MOST_ROUNDS, Queues
-from manikin.codebook import Days, IndexDates, Variable, day_of_year
+from manikin.clinic.view import DAY, Surroundings, View
+from manikin.codebook import Days, IndexDates, Variable
 from manikin.errors import RequestError
 from manikin.streams import Draws, Floats
 
@@ -31,12 +37,8 @@ _MOST_STEPS = 50_000
 # Who left a state: by a way out (or the number of a risk), or by the end of the study.
 _BY_ITSELF, _BY_STUDY = -1, -2
 
-_DAY = 1440
 # 1 January 1970 was a Thursday; Monday is 0.
 _EPOCH_WEEKDAY, _FRIDAY = 3, 4
-
-# Questions whose answer is a time, which may be one that a patient does not live to see.
-_MOMENTS = ("started(", "ordered(", "collected(", "resulted(")
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,13 @@ class Course:
     encounters: Arrays
     events: Arrays
     states: Arrays
+    days: Days
     begins: Floats
 
     def answers(self) -> dict[str, Any]:
         """Return every answer that is asked for, as columns, with ``followed`` in minutes."""
         rows = np.arange(self.memory.size)
         found = {name: self.memory.answer(name, rows, self.followed) for name in sorted(self.memory.asked)}
-        for name, column in found.items():
-            if name.startswith(_MOMENTS):
-                # What was planned for later did not happen.
-                found[name] = np.where(column <= self.followed, column, np.nan)
         return {**found, "followed": self.followed}
 
 
@@ -90,16 +89,17 @@ def follow(
         record: Whether encounters, events and states are wanted, and not only answers.
     """
     questions = frozenset(name for name in pathway.asks | asked if name.endswith(")"))
+    days = dates.at(draws.once("index_date"))
+    begins = pathway.arrival.minutes(draws.once("index_hour")) if pathway.arrival else np.zeros(len(draws.ordinals))
+    clock = days.astype(np.int64) * DAY + begins
+    queues = Queues(pathway, clock, draws.ordinals // pathway.site_patients) if pathway.resources else None
 
     def walk(*, record: bool) -> Course:
         memory = Memory(pathway, len(draws.ordinals), questions, types)
         bench = Bench(meanings, pathway.trajectories, pathway.processes, columns, draws, clock)
-        return _Walk(pathway, columns, draws, memory, bench, days, begins, queues, record=record).course()
+        around = Surroundings(columns, memory, bench, days, begins)
+        return _Walk(pathway, around, draws, queues, record=record).course()
 
-    days = dates.at(draws.whole("index_date"))
-    begins = pathway.arrival.minutes(draws.whole("index_hour")) if pathway.arrival else np.zeros(len(draws.ordinals))
-    clock = days.astype(np.int64) * _DAY + begins
-    queues = Queues(pathway, clock, draws.ordinals // pathway.site_patients) if pathway.resources else None
     if queues is not None:
         for _ in range(MOST_ROUNDS):
             walk(record=False)
@@ -108,83 +108,18 @@ def follow(
     return walk(record=record)
 
 
-class View(Mapping[str, Any]):
-    """All that expressions may read of some patients at a moment of each, gathered when it is first asked for."""
-
-    def __init__(self, walk: _Walk, rows: Rows, time: Floats) -> None:
-        """Look at the patients in ``rows`` at ``time``."""
-        self.walk, self.rows, self.time = walk, rows, time
-        self.held: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        if name.endswith(")"):
-            # Not held: a test that measures one thing by another changes the answer as it goes along.
-            return self.walk.memory.answer(name, self.rows, self.time)
-        if name not in self.held:
-            self.held[name] = self._found(name)
-        return self.held[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.held)
-
-    def __len__(self) -> int:
-        return len(self.held)
-
-    def some(self, chosen: npt.NDArray[np.bool_], time: Floats | None = None) -> View:
-        """Return a view of the chosen patients, now or at another time."""
-        if time is None and chosen.all():
-            return self
-        return View(self.walk, self.rows[chosen], self.time[chosen] if time is None else time)
-
-    def _found(self, name: str) -> Any:
-        if name in self.walk.bench.processes:
-            return self.walk.bench.process(name, self, self.rows, self.time)
-        if name in CLOCK:
-            return self._clock(name)
-        column = self.walk.columns[name]
-        return column[self.rows] if np.ndim(column) and self.rows.size < self.walk.size else column
-
-    def _clock(self, name: str) -> Floats:
-        if name == "time":
-            return self.time
-        clock = self.walk.begins[self.rows] + self.time
-        if name == "hour":
-            return clock % 1440 / 60
-        return day_of_year(self.walk.days[self.rows] + (clock // 1440).astype("m8[D]"))
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Tests that were ordered on entering a state: of whom, and when they are taken and known."""
-
-    test: Test
-    chosen: Rows
-    ordered: Floats
-    collected: Floats
-    known: Floats
-    lost: npt.NDArray[np.bool_]
-
-
 class _Walk:
     """The state of all patients while they walk."""
 
     def __init__(
-        self,
-        pathway: Pathway,
-        columns: Columns,
-        draws: Draws,
-        memory: Memory,
-        bench: Bench,
-        days: Days,
-        begins: Floats,
-        queues: Queues | None,
-        *,
-        record: bool,
+        self, pathway: Pathway, around: Surroundings, draws: Draws, queues: Queues | None, *, record: bool
     ) -> None:
-        self.pathway, self.columns, self.draws, self.record = pathway, columns, draws, record
-        self.memory, self.bench, self.days, self.begins, self.queues = memory, bench, days, begins, queues
+        self.pathway, self.around, self.draws, self.record = pathway, around, draws, record
+        self.memory, self.begins = around.memory, around.begins
+        self.ordering = Ordering(around.memory, around.bench, draws, queues)
         self.size = len(draws.ordinals)
-        self.horizon = np.broadcast_to(pathway.horizon.compute(columns), (self.size,))
+        horizon = np.broadcast_to(pathway.horizon.compute(around.columns), (self.size,))
+        self.horizon = np.maximum(np.nan_to_num(horizon), 0.0)
         self.names = list(pathway.states)
         self.state = np.full(self.size, self.names.index(pathway.start), np.int16)
         self.now = np.zeros(self.size)
@@ -209,71 +144,64 @@ class _Walk:
                 f"The pathway doesn't end: after {_MOST_STEPS:,} steps {walking.size:,} patients are still in {stuck}. "
                 "Give a state on the way round a longer wait."
             )
-        return Course(
-            self.memory,
-            self.now,
-            self.left_by,
-            self.contacts.sorted(self.begins),
-            self.log.events(self.begins, self.now, self.contacts.numbers) if self.record else {},
-            self.log.states(self.begins) if self.record else {},
-            self.begins,
-        )
+        encounters, events, states = self.written() if self.record else ({}, {}, {})
+        return Course(self.memory, self.now, self.left_by, encounters, events, states, self.around.days, self.begins)
+
+    def written(self) -> tuple[Arrays, Arrays, Arrays]:
+        """Return encounters, events and states, by patient and time."""
+        encounters = self.contacts.sorted(self.begins)
+        ends = self.now + self.begins
+        return encounters, self.log.events(self.begins, ends, encounters), self.log.states(self.begins, ends)
 
     # --- one stay in a state ----------------------------------------------------------------------------------------
 
     def visit(self, state: State, rows: Rows) -> None:
         """Let patients enter a state, stay, and leave it."""
-        arrived = start = self.now[rows]
         if state.hours is not None:
-            rows, arrived, start = self.appointed(state, rows, arrived)
-        visits = self.memory.enter(state.name, rows, start)
-        view = View(self, rows, start)
+            rows = self.appointed(state, rows)
+        view = View(self.around, rows, self.now[rows])
+        visits = self.memory.enter(state.name, rows, view.time)
+        if self.record:
+            self.log.stays.append((rows, self.names.index(state.name), view.time))
         if state.ends:
-            self.now[rows] = start
-            self.finish(state, view, visits)
+            self.meet(state, view, view.time, visits)
+            self.write(state, view, view.time, visits)
+            self.end(rows, view.time, state.ends)
             return
-        plans: list[_Plan] = []
-        for order in state.orders:
-            if plan := self.plan(order, view, visits, plans):
-                plans.append(plan)
+        asked = [
+            (self.pathway.tests[one.what], self.struck(one, view, visits), self.later(one, view, visits))
+            for one in state.orders
+        ]
+        plans = self.ordering.plans(asked, view)
         leaving, by = self.leaving(state, view, plans, visits)
         self.meet(state, view, leaving, visits)
         self.write(state, view, leaving, visits)
         for plan in plans:
-            self.carry_out(plan, view, leaving)
+            self.ordering.carry_out(plan, view, leaving, self.note)
         self.memory.come(rows, leaving)
-        self.memory.leave(state.name, rows, leaving - arrived)
+        self.memory.leave(state.name, rows, leaving - view.time)
         self.now[rows] = leaving
-        self.remember(state, rows, arrived, leaving)
         self.move_on(state, rows, leaving, by, visits)
 
-    def appointed(self, state: State, rows: Rows, arrived: Floats) -> tuple[Rows, Floats, Floats]:
-        """Return who comes to an appointment before the study ends, since when they wait for it, and its time."""
+    def appointed(self, state: State, rows: Rows) -> Rows:
+        """Let patients wait for their appointments; return who comes to one before the study ends."""
         assert state.hours is not None
         low, high = state.hours
-        uniform = self.draws.at(f"{state.name} hours", rows, self.memory.count(f"visits({state.name})")[rows])
+        arrived = self.now[rows]
+        uniform = self.draws.at(f"{state.name} hours", rows, self.memory.visits(state.name)[rows])
         hour = np.floor((low + uniform * (high - low)) * 60)
         clock = self.begins[rows] + arrived
-        day = clock // _DAY
-        day += hour < clock - day * _DAY
-        weekday = (self.days[rows].astype(np.int64) + day + _EPOCH_WEEKDAY) % 7
+        day = clock // DAY
+        day += hour < clock - day * DAY
+        weekday = (self.around.days[rows].astype(np.int64) + day + _EPOCH_WEEKDAY) % 7
         day += np.where(weekday > _FRIDAY, 7 - weekday, 0)
-        start = day * _DAY + hour - self.begins[rows]
-        late = start > self.horizon[rows]
-        if late.any():
-            gone, until = rows[late], self.horizon[rows[late]]
-            self.now[gone] = until
-            self.remember(state, gone, arrived[late], until)
-            self.end(gone, until, "study")
-            rows, arrived, start = rows[~late], arrived[~late], start[~late]
-        return rows, arrived, start
-
-    def finish(self, state: State, view: View, visits: Any) -> None:
-        """Let patients come to the end of their follow-up."""
-        self.meet(state, view, view.time, visits)
-        self.write(state, view, view.time, visits)
-        self.remember(state, view.rows, view.time, view.time)
-        self.end(view.rows, view.time, state.ends)
+        start = np.minimum(day * DAY + hour - self.begins[rows], self.horizon[rows])
+        self.memory.wait_on(rows, start - arrived)
+        self.now[rows] = start
+        late = start >= self.horizon[rows]
+        self.end(rows[late], start[late], "study")
+        coming: Rows = rows[~late]
+        return coming
 
     def meet(self, state: State, view: View, leaving: Floats, visits: Any) -> None:
         """Open or close encounters, as a state says."""
@@ -289,10 +217,6 @@ class _Walk:
         """Follow patients no longer."""
         self.contacts.close(rows, time)
         self.left_by[rows] = ENDINGS.index(ending)
-
-    def remember(self, state: State, rows: Rows, entered: Floats, left: Floats) -> None:
-        if self.record:
-            self.log.stays.append((rows, self.names.index(state.name), entered, left))
 
     def struck(self, act: Act | Transition, view: View, visits: Any) -> npt.NDArray[np.bool_]:
         """Return in whom something is done: for whom its condition holds, and the share of them."""
@@ -314,79 +238,6 @@ class _Walk:
             view, view.rows.size, lambda: self.draws.at(f"{act.address} after", view.rows, visits)
         )
 
-    # --- orders -----------------------------------------------------------------------------------------------------
-
-    def plan(self, order: Act, view: View, visits: Any, others: list[_Plan]) -> _Plan | None:
-        """Return what becomes of an order, or None where nobody gets it; a test that is awaited isn't ordered again.
-
-        ``others`` are planned before it in the same stay.
-        """
-        test = self.pathway.tests[order.what]
-        chosen, ordered = self.struck(order, view, visits), self.later(order, view, visits)
-        if test.awaited:
-            chosen &= ~self.memory.awaiting(test.name, view.rows, ordered)
-        if not chosen.any():
-            return None
-        mine = view.some(chosen)
-        ordered = ordered if mine is view else ordered[chosen]
-        nth = self.memory.count(f"orders {test.name}")[mine.rows] + sum(one.test is test for one in others)
-        size, name, at = mine.rows.size, test.name, self.draws.at
-        collected = ordered
-        if test.collected is not None:
-            collected = ordered + test.collected.minutes(mine, size, lambda: at(f"{name} collected", mine.rows, nth))
-        if self.queues is not None and test.resource:
-            waits: Any = self.queues.wait(name, mine.rows, nth, collected)
-            collected = collected + waits
-        known = collected
-        if test.resulted is not None:
-            known = collected + test.resulted.minutes(mine, size, lambda: at(f"{name} resulted", mine.rows, nth))
-        lost = np.zeros(size, np.bool_)
-        if test.lost is not None:
-            lost = np.asarray(at(f"{name} lost", mine.rows, nth) < test.lost.compute(mine))
-        return _Plan(test, np.flatnonzero(chosen), ordered, collected, known, lost)
-
-    def carry_out(self, plan: _Plan, view: View, leaving: Floats) -> None:
-        """Order, if the patient is still there, collect and measure."""
-        test, there = plan.test, plan.ordered <= leaving[plan.chosen]
-        rows, ordered, collected, known, lost = view.rows, plan.ordered, plan.collected, plan.known, plan.lost
-        if len(plan.chosen) < len(rows):
-            rows = rows[plan.chosen]
-        if test.awaited:
-            # One that was ordered here before may have come by now; if it hasn't, it isn't ordered again.
-            self.memory.come(rows, ordered)
-            there &= ~self.memory.awaiting(test.name, rows, ordered)
-        if not there.all():
-            if not there.any():
-                return
-            rows, ordered, collected = rows[there], ordered[there], collected[there]
-            known, lost = known[there], lost[there]
-        self.memory.order(test.name, rows, ordered)
-        self.memory.collect(test.name, rows, collected)
-        values = self.measure(test, view if collected is view.time else View(self, rows, collected), lost)
-        if test.awaited:
-            self.memory.expect(test.name, rows, known, values)
-        else:
-            for variable, found in values.items():
-                if self.memory.wants(variable):
-                    self.memory.know(test.name, variable, rows, found)
-        if self.record:
-            if test.awaited:
-                self.note(self.entries[test.name], rows, ordered, ordered)
-            for variable, found in values.items():
-                if variable not in self.pathway.unrecorded:
-                    self.note(self.entries[variable], rows, collected, known, found)
-
-    def measure(self, test: Test, view: View, lost: npt.NDArray[np.bool_]) -> dict[str, Floats]:
-        """Return what a test finds of each variable, in their order, since one may be computed from those before it."""
-        values = {}
-        for variable in test.measures:
-            found = self.bench.measure(variable, view, view.rows, view.time)
-            if test.lost is not None and lost.any():
-                found = np.where(lost, np.nan, found)
-            self.memory.measure(variable, view.rows, found)
-            values[variable] = found
-        return values
-
     # --- the record -------------------------------------------------------------------------------------------------
 
     def write(self, state: State, view: View, leaving: Floats, visits: Any) -> None:
@@ -398,18 +249,20 @@ class _Walk:
             chosen = self.struck(act, view, visits)
             chosen &= time <= leaving
             self.memory.write(act.what, view.rows[chosen], time[chosen])
-            if self.record:
-                self.note(self.entries[act.what], view.rows[chosen], time[chosen], time[chosen])
+            self.note(act.what, view.rows[chosen], time[chosen], time[chosen])
 
-    def note(self, entry: int, rows: Rows, time: Floats, recorded: Floats, values: Floats | None = None) -> None:
+    def note(self, what: str, rows: Rows, time: Floats, recorded: Floats, values: Floats | None = None) -> None:
+        """Put a test, what it found of a variable, or an entry on record."""
+        if not self.record or what in self.pathway.unrecorded:
+            return
         if values is not None and not (found := ~np.isnan(values)).all():
             rows, time, recorded, values = rows[found], time[found], recorded[found], values[found]
         if rows.size:
-            self.log.notes.append((rows, entry, time, recorded, values, self.contacts.number[rows]))
+            self.log.notes.append((rows, self.entries[what], time, recorded, np.nan if values is None else values))
 
     # --- ways out ---------------------------------------------------------------------------------------------------
 
-    def leaving(self, state: State, view: View, plans: list[_Plan], visits: Any) -> tuple[Floats, Any]:
+    def leaving(self, state: State, view: View, plans: list[Plan], visits: Any) -> tuple[Floats, Any]:
         """Return when each patient leaves, and by what: itself, the number of a risk, or the end of the study."""
         rows, leaving = view.rows, view.time.copy()
         if state.for_results:
@@ -420,7 +273,7 @@ class _Walk:
         by = np.full(rows.size, _BY_ITSELF, np.int16)
         for number, risk in enumerate(state.risks):
             rate = np.broadcast_to(risk.rate.compute(view), rows.shape)
-            uniform = self.draws.at(risk.address, rows, visits)
+            uniform = self.draws.at(f"{state.name} {risk.address}", rows, visits)
             with np.errstate(divide="ignore", invalid="ignore"):
                 comes = np.where(rate > 0, view.time + np.rint(-np.log(uniform) / rate), np.inf)
             sooner = comes < leaving
@@ -443,6 +296,6 @@ class _Walk:
             if way.when is None and way.share is None:
                 self.state[rows[here]] = go
                 return
-            chosen = self.struck(way, View(self, rows[here], leaving[here]), visits[here])
+            chosen = self.struck(way, View(self.around, rows[here], leaving[here]), visits[here])
             self.state[rows[here[chosen]]] = go
             here = here[~chosen]

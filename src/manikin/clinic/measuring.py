@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from manikin.clinic.expressions import Columns
@@ -39,12 +40,21 @@ class Wandering:
 
     def at(self, rows: Rows, time: Floats, memory: Any, draws: Draws) -> Floats:
         """Return the values of some patients at a time; ``memory`` is the correlation time, in minutes."""
+        new = self.seen[rows] != time
+        if not new.all():
+            # Who looks twice at one moment sees the same, and uses no draw: others at the bedside must not matter.
+            if new.any():
+                self._move(rows[new], time[new], memory[new] if np.ndim(memory) else memory, draws)
+            return self.value[rows]
+        self._move(rows, time, memory, draws)
+        return self.value[rows]
+
+    def _move(self, rows: Rows, time: Floats, memory: Any, draws: Draws) -> None:
         kept = np.exp(-np.abs(time - self.seen[rows]) / memory)
         fresh = special.ndtri(draws.at(self.name, rows, self.looks[rows]))
-        found = snap(kept * self.value[rows] + np.sqrt(1 - kept * kept) * fresh, LATENT_STEP)
-        self.value[rows], self.seen[rows] = found, time
+        self.value[rows] = snap(kept * self.value[rows] + np.sqrt(1 - kept * kept) * fresh, LATENT_STEP)
+        self.seen[rows] = time
         self.looks[rows] += 1
-        return found
 
 
 class Bench:
@@ -66,7 +76,7 @@ class Bench:
         self.draws = draws
         self.begins = begins
         self.size = len(draws.ordinals)
-        self.taken: dict[str, Any] = {}
+        self.taken: dict[str, npt.NDArray[np.int32]] = {}
         self.within = {
             name: Wandering(f"{name} within", self.size) for name, one in trajectories.items() if one.memory is not None
         }
@@ -105,6 +115,12 @@ class Bench:
             score = lasting.at(rows, time, trajectory.memory.compute(view), self.draws)
             value = _varied(value, (trajectory.within,), score, view)
             parts: tuple[Variation | None, ...] = (trajectory.analytical,)
+        elif trajectory.mixed:
+            score = special.ndtri(
+                self.draws.at(f"{trajectory.variable} within", rows, self._times(trajectory.variable)[rows])
+            )
+            value = _varied(value, (trajectory.within,), score, view)
+            parts = (trajectory.analytical,)
         else:
             parts = (trajectory.within, trajectory.analytical)
         if any(parts):
@@ -128,8 +144,14 @@ class Bench:
         variance = np.log1p(lots.size**2)
         return np.asarray(snap(np.exp(np.sqrt(variance) * score - 0.5 * variance), LATENT_STEP))
 
+    def _times(self, variable: str) -> npt.NDArray[np.int32]:
+        """Return how often a variable was measured in each patient."""
+        if variable not in self.taken:
+            self.taken[variable] = np.zeros(self.size, np.int32)
+        return self.taken[variable]
+
     def _uniform(self, variable: str, rows: Rows) -> Floats:
-        taken = self.taken.setdefault(variable, np.zeros(self.size, np.int32))
+        taken = self._times(variable)
         uniform = self.draws.at(variable, rows, taken[rows])
         taken[rows] += 1
         return uniform

@@ -265,12 +265,7 @@ class ClinicalModel:
     @cached_property
     def later(self) -> frozenset[str]:
         """The variables that are known only when the pathway is finished."""
-        later: set[str] = set()
-        rest = {PATHWAY}
-        while rest:
-            rest = {name for name, one in self.variables.items() if one.parents & rest and name not in later}
-            later |= rest
-        return frozenset(later)
+        return later_of(self.variables)
 
     def numbers_by_basis(self) -> dict[str, int]:
         """Return how many numbers of the model rest on each basis."""
@@ -307,3 +302,13 @@ def _moved(value: Published | None, uniform: float) -> Published | None:
         return value
     moved = value.value + value.sd * float(special.ndtri(uniform))
     return replace(value, value=min(max(moved, value.low), value.high))
+
+
+def later_of(variables: Mapping[str, ModelVariable]) -> frozenset[str]:
+    """Return the variables that are known only when the pathway is finished."""
+    later: set[str] = set()
+    rest = {PATHWAY}
+    while rest:
+        rest = {name for name, one in variables.items() if one.parents & rest and name not in later}
+        later |= rest
+    return frozenset(later)

@@ -22,6 +22,9 @@ PATHWAY = "pathway()"
 KINDS = ("medication", "condition", "procedure", "decision")
 ENDINGS = ("death", "loss", "discharge", "study")
 
+# No delay is longer, in minutes: a bit more than two centuries.
+_LONGEST = float(1 << 27)
+
 # What a variation calls the value that it varies.
 VALUE = "value"
 
@@ -61,7 +64,7 @@ class Span:
         else:
             assert self.fixed is not None
             values = np.broadcast_to(self.fixed.compute(columns), (size,))
-        return np.asarray(np.maximum(np.rint(np.nan_to_num(values)), 0.0))
+        return np.asarray(np.clip(np.rint(np.nan_to_num(values)), 0.0, _LONGEST))
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Resource:
 
     name: str
     takes: float
-    units: float = 1.0
+    units: int = 1
     hours: tuple[float, float] = (0.0, 24.0)
 
 
@@ -251,6 +254,11 @@ class Trajectory:
     memory: Expression | None = None
     between: tuple[Expression, Expression] | None = None
     lots: Lots | None = None
+
+    @property
+    def mixed(self) -> bool:
+        """Whether one variation is relative and the other is not, so that each needs a draw of its own."""
+        return bool(self.within and self.analytical and self.within.relative is not self.analytical.relative)
 
     @property
     def reads(self) -> frozenset[str]:

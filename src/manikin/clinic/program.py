@@ -130,7 +130,14 @@ class Program:
         meanings = {name: self.model.variables[name].meaning for name in pathway.measured}
         types = {name: type_of(meaning) for name, meaning in meanings.items()}
         course = follow(
-            pathway, meanings, types, columns, draws, self.model.index_dates, self.asked - {"followed"}, record=record
+            pathway,
+            meanings,
+            types,
+            columns,
+            draws,
+            self.model.index_dates,
+            self.asked - {"followed"},
+            record=record,
         )
         columns[PATHWAY] = course
         columns |= course.answers()

@@ -18,6 +18,8 @@ TABLES = ("patients", "encounters", "events", "analysis", "truth")
 # The table that cohorts have besides whose patients go through states, and the key of a shard's ``Timeline``.
 STATES = "states"
 TIMELINE = "~timeline"
+# The key of the dates of a shard's index encounters; where a sampler has none, they are drawn.
+INDEX_DATE = "~index_date"
 # The table that imperfect cohorts have besides, and the key under which a shard's columns say how many were struck.
 DEFECTS = "defects"
 TALLY = "~tally"

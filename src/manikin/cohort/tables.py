@@ -28,6 +28,7 @@ from manikin.cohort.layout import (
     CLEAN_EVENTS,
     DEFECTS,
     DUPLICATES,
+    INDEX_DATE,
     STATES,
     TIMELINE,
     WEIGHT,
@@ -78,7 +79,9 @@ class _People:
         self.ordinals = ordinals
         self.count = len(ordinals)
         self.patient_id = _text_ids(_PREFIX, seed.permuted(ordinals))
-        self.index_date = layout.index_dates.at(seed.stream("index_date").uniform_at(ordinals))
+        dates = columns.get(INDEX_DATE)
+        drawn = seed.stream("index_date").uniform_at(ordinals)
+        self.index_date = layout.index_dates.at(drawn) if dates is None else dates
         self.birthday = seed.stream("birthday").uniform_at(ordinals)
 
     def analysis(self) -> pa.Table:
@@ -207,12 +210,14 @@ class _People:
         return self._recording[1]
 
     def contact_ids(self, timeline: Timeline) -> pa.Array:
-        """Return identifiers of encounters: of the patient's number, and of the encounter's within it."""
-        contacts = timeline.encounters
-        nth = np.arange(len(contacts.patient)) - np.searchsorted(contacts.patient, contacts.patient)
-        nth = nth if contacts.nth is None else contacts.nth
-        person = self.ordinals[self._person[contacts.patient]]
-        return _text_ids(_ENCOUNTER_PREFIX, self.seed.permuted(person << _CONTACT_BITS | nth))
+        """Return identifiers of encounters: of the patient's number, and of the encounter's within it.
+
+        An encounter on record has the one that it had before records became imperfect.
+        """
+        patient = self.truly.encounters.patient
+        nth = np.arange(len(patient)) - np.searchsorted(patient, patient)
+        found = _text_ids(_ENCOUNTER_PREFIX, self.seed.permuted(self.ordinals[patient] << _CONTACT_BITS | nth))
+        return found if self._chart is None or timeline is self.truly else found.take(pa.array(self._chart.standing))
 
     @cached_property
     def birth_date(self) -> Days:

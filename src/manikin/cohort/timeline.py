@@ -47,13 +47,12 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Encounters:
-    """Contacts, by patient and start; ``nth`` numbers them within the patient where not all of them are here."""
+    """Contacts, by patient and start."""
 
     patient: Whole
     kind: Whole
     start: Whole
     end: Whole
-    nth: Whole | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from manikin.clinic.library import travelled
 from manikin.clinic.model import ClinicalModel, Role
 from manikin.clinic.pathway import PATHWAY, Pathway
 from manikin.clinic.program import Program, compile_model
-from manikin.cohort import TIMELINE, WEIGHT, Field, Layout, Timeline, observed
+from manikin.cohort import INDEX_DATE, TIMELINE, WEIGHT, Field, Layout, Timeline, observed
 from manikin.errors import RequestError
 from manikin.generators.recorded import timeline_of, vocabulary_of
 from manikin.generators.selection import Selection, select
@@ -107,6 +107,10 @@ class KnowledgeSampler:
             drawn = _of(drawn, np.searchsorted(together, ordinals))
         return drawn | self._afterwards(drawn)
 
+    def _draws(self, drawn: Columns, ordinals: Ordinals) -> Draws:
+        """Return the draws of patients who have been chosen among candidates."""
+        return Draws(self.seed, ordinals, drawn.get(_ATTEMPT, np.zeros(len(ordinals), np.int64)))
+
     def _with_neighbours(self, ordinals: Ordinals) -> Ordinals:
         """Return these patients and all who share the resources of their sites, and so stand in the same queues."""
         pathway = self.pathway
@@ -140,15 +144,15 @@ class KnowledgeSampler:
         return {name: column for name, column in columns.items() if np.ndim(column)}
 
     def _followed(self, drawn: Columns, ordinals: Ordinals) -> dict[str, Any]:
-        """Return what is asked of the patients' course, and their timeline; nothing where there is no pathway."""
+        """Return index dates and, where patients are followed, what is asked of their course, and their timeline."""
+        draws = self._draws(drawn, ordinals)
+        dates = {INDEX_DATE: self.model.index_dates.at(draws.once("index_date"))}
         if self.pathway is None:
-            return {}
-        attempts = drawn.get(_ATTEMPT, np.zeros(len(ordinals), np.int64))
-        draws = Draws(self.seed, ordinals, attempts)
+            return dates
         columns = self.program.sample(self.program.order, draws, drawn, self.selection.clamps, record=True)
         course = columns.pop(PATHWAY)
         found = {name: column for name, column in columns.items() if np.ndim(column) and name not in drawn}
-        return {**found, TIMELINE: timeline_of(course)}
+        return {**found, **dates, TIMELINE: timeline_of(course)}
 
     def _accepted(self, ordinals: Ordinals, first: int) -> dict[str, Any]:
         """Return the columns that decide on acceptance, of accepted candidates; empty where everyone is."""

@@ -22,6 +22,7 @@ from manikin.clinic.model import (
     Parameter,
     Role,
     Target,
+    later_of,
 )
 from manikin.clinic.pathway import PATHWAY, Pathway
 from manikin.clinic.reading.cells import read_range
@@ -108,12 +109,12 @@ class _Reader:
         meanings = self._meanings()
         variables = self._variables(meanings)
         helpers = frozenset(name for name, one in variables.items() if one.role is Role.HELPER)
-        pathway = self._pathway({name: meaning for name, (_, meaning) in meanings.items()}, helpers)
+        pathway = self._pathway({name: meaning for name, (_, meaning) in meanings.items()}, variables)
         scope = Scope({**self.types, **dict.fromkeys(self.parameters, NUMBER)})
         kept = self.types.keys() - helpers
         targets = TargetReader(scope, self.notebook, frozenset(kept), self._grounds)
         dependences = self._dependences(targets, variables)
-        constraints = self._constraints(scope)
+        constraints = self._constraints(scope, variables)
         goals = self._targets(targets)
         calibrations = tuple(
             one for item in self._items("calibrate") if (one := targets.calibration(item, self.parameters, goals))
@@ -569,8 +570,8 @@ class _Reader:
             )
         return tuple(found)
 
-    def _constraints(self, scope: Scope) -> tuple[Constraint, ...]:
-        found = []
+    def _constraints(self, scope: Scope, variables: Mapping[str, ModelVariable]) -> tuple[Constraint, ...]:
+        found, later = [], later_of(variables)
         for item in self._items("constraints"):
             if not isinstance(item, Block):
                 self.notebook.add(item, "A constraint is a block.", "Write: - {rule: dbp < sbp, source: ...}")
@@ -581,6 +582,12 @@ class _Reader:
             section.close()
             if rule is not None and rule.type.kind != "condition":
                 self.notebook.add(item, "A constraint is a condition.", "Write: - {rule: dbp < sbp, source: ...}")
+            elif rule is not None and rule.reads & later:
+                self.notebook.add(
+                    item,
+                    f"A constraint holds at the index; '{min(rule.reads & later)}' is known only later.",
+                    "Lead the pathway so that it can't happen.",
+                )
             elif rule is not None and grounds is not None:
                 found.append(Constraint(rule.text, rule, grounds))
         return tuple(found)
@@ -603,11 +610,15 @@ class _Reader:
         self.notebook.add(value, f"'{key}' is a list.", "Begin each entry with '- '.")
         return ()
 
-    def _pathway(self, meanings: Mapping[str, Variable], helpers: frozenset[str]) -> Pathway | None:
+    def _pathway(self, meanings: Mapping[str, Variable], variables: Mapping[str, ModelVariable]) -> Pathway | None:
         names = {**self.types, **dict.fromkeys(self.parameters, NUMBER)}
         reader = PathwayReader(Terms(Scope(names), self.notebook, self._grounds_of), meanings, self.names, self._codes)
         pathway = reader.read(self.section)
-        return pathway and replace(pathway, unrecorded=helpers & frozenset(pathway.measured))
+        if pathway is None:
+            return None
+        measured = frozenset(pathway.measured)
+        helpers = frozenset(name for name, one in variables.items() if one.role is Role.HELPER)
+        return replace(pathway, unrecorded=helpers & measured)
 
     def _check_order(
         self,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from manikin.clinic.expressions import DURATION, NUMBER, Accessor, Type
+from manikin.clinic.expressions import DURATION, NUMBER, Accessor, Expression, Type
 from manikin.clinic.memory import accessors
 from manikin.clinic.pathway import KINDS, Arrival, Entry, Pathway, Process, Resource, State, Test, Trajectory
 from manikin.clinic.reading.rules import bind
@@ -27,13 +27,12 @@ class Names:
     """The names that a pathway gives, known before anything in it is read."""
 
     states: frozenset[str] = frozenset()
-    tests: frozenset[str] = frozenset()
+    tests: Mapping[str, frozenset[str]] = field(default_factory=dict)
     entries: frozenset[str] = frozenset()
-    measured: tuple[str, ...] = ()
 
     def accessors(self, types: Mapping[str, Type]) -> dict[str, Accessor]:
         """Return the questions that variables may ask of the pathway."""
-        measured = {name: types[name] for name in self.measured if name in types}
+        measured = {name: types[name] for found in self.tests.values() for name in sorted(found) if name in types}
         return accessors(self.states, self.entries, self.tests, measured) if self.states else {}
 
 
@@ -47,14 +46,13 @@ def names_of(top: Section) -> Names:
     def keys(part: str) -> frozenset[str]:
         return frozenset(key.text for key, _ in parts[part].entries) if part in parts else frozenset()
 
-    measured: list[str] = []
-    tests = parts["tests"].entries if "tests" in parts else ()
-    for _, test in tests:
-        listed = dict((key.text, value) for key, value in test.entries) if isinstance(test, Block) else {}
+    tests = {}
+    for key, test in parts["tests"].entries if "tests" in parts else ():
+        listed = {inner.text: value for inner, value in test.entries} if isinstance(test, Block) else {}
         value = listed.get("measures")
         items = value.items if isinstance(value, Sequence) else (value,)
-        measured += [item.text for item in items if isinstance(item, Scalar)]
-    return Names(keys("states"), keys("tests"), keys("entries"), tuple(dict.fromkeys(measured)))
+        tests[key.text] = frozenset(item.text for item in items if isinstance(item, Scalar))
+    return Names(keys("states"), tests, keys("entries"))
 
 
 @dataclass(frozen=True)
@@ -80,8 +78,10 @@ class PathwayReader:
             self.terms.notebook.add(value, "'pathway' is a block.", "See docs/pathways.md.")
             return None
         section = Section(value, "The pathway", self.terms.notebook)
+        # Before anything moves: the horizon is known when time begins.
+        horizon = self.terms.time(section.need("horizon", "10 a"), "The pathway: 'horizon'")
         self.terms.default = section.get("source")
-        values = TrajectoryReader(self.terms, self.meanings, self.names.measured)
+        values = TrajectoryReader(self.terms, self.meanings, frozenset[str]().union(*self.names.tests.values()))
         moving = values.processes(top)
         self.terms.scope = replace(
             self.terms.scope,
@@ -94,22 +94,25 @@ class PathwayReader:
             },
             accessors=self.names.accessors(self.terms.scope.names),
         )
-        pathway = self._pathway(section, moving, values.trajectories(top))
+        pathway = self._pathway(section, horizon, moving, values.trajectories(top))
         section.close()
         return pathway
 
     def _pathway(
-        self, section: Section, processes: dict[str, Process], trajectories: dict[str, Trajectory]
+        self,
+        section: Section,
+        horizon: Expression | None,
+        processes: dict[str, Process],
+        trajectories: dict[str, Trajectory],
     ) -> Pathway | None:
         title = section.text("title", "Pathway of care")
-        horizon = self.terms.time(section.need("horizon", "10 a"), "The pathway: 'horizon'")
         arrival, start = self._arrival(section), section.needed_text("start", "the name of the first state")
         resources, serving, site = self._resources(section)
         tests = {key.text: self._test(key.text, one) for key, one in section.sections("tests", lambda n: f"Test '{n}'")}
         entries = {
             key.text: self._entry(key.text, one) for key, one in section.sections("entries", lambda n: f"Entry '{n}'")
         }
-        reader = StateReader(self.terms, self.names.states, self.names.tests, self.names.entries)
+        reader = StateReader(self.terms, self.names.states, frozenset(self.names.tests), self.names.entries)
         everywhere = reader.risks(section, "everywhere")
         states = {
             key.text: reader.state(key.text, one, everywhere)
@@ -124,6 +127,13 @@ class PathwayReader:
                 section.get("start") or section.mapping, f"There is no state '{start}'.", closest(start, states)
             )
         self._check_reach(section, states, start)
+        for name, one in states.items():
+            if one.index and name != start:
+                self.terms.notebook.add(
+                    section.get("states") or section.mapping,
+                    f"State '{name}' writes 'index', which is what is known at the start.",
+                    f"Write it in the first state, '{start}'.",
+                )
         if horizon is None or start not in states:
             return None
         served = {name: replace(one, resource=serving.get(name, "")) for name, one in tests.items()}
@@ -181,13 +191,13 @@ class PathwayReader:
                 self.terms.notebook.add(
                     one.get("takes") or key, f"{one.what}: 'takes' is a fixed time above 0.", TIME_EXAMPLE
                 )
-            if units is not None and units <= 0:
+            if units is not None and (units < 1 or units != int(units)):
                 self.terms.notebook.add(
-                    one.get("units") or key, f"{one.what}: 'units' are more than 0.", "Write: units: 1"
+                    one.get("units") or key, f"{one.what}: 'units' is a whole number, more than 0.", "Write: units: 1"
                 )
             self.terms.claim(one.mapping, f"resource {key.text}", one)
             one.close()
-            found[key.text] = Resource(key.text, (takes and takes.constant) or 1.0, units or 1.0, hours)
+            found[key.text] = Resource(key.text, (takes and takes.constant) or 1.0, int(units or 1), hours)
         return found, serving, self._site(section, found)
 
     def _site(self, section: Section, resources: Mapping[str, Resource]) -> int:
@@ -210,6 +220,8 @@ class PathwayReader:
         for item in measures:
             if item.text not in self.meanings:
                 self.terms.notebook.add(item, f"There is no variable '{item.text}'.", closest(item.text, self.meanings))
+        for twice in sorted({item.text for item in measures if [one.text for one in measures].count(item.text) > 1}):
+            self.terms.notebook.add(measures[0], f"{section.what} measures '{twice}' twice.", "Name it once.")
         if not measures:
             self.terms.notebook.add(
                 section.mapping, f"{section.what} measures nothing.", "Write: measures: [a_variable]"

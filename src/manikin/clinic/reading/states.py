@@ -42,6 +42,26 @@ class StateReader:
                 f"{section.what} ends the follow-up, and so has no 'orders', 'wait', 'risks' or 'then'.",
                 "Remove them, or put a state before it.",
             )
+        if ends and section.get("hours") is not None:
+            self.terms.notebook.add(
+                section.get("hours") or section.mapping,
+                f"{section.what} ends the follow-up; nobody has an appointment for that.",
+                "Remove 'hours'.",
+            )
+        for one in stops:
+            if one.after is not None:
+                self.terms.notebook.add(
+                    section.get("stops") or section.mapping,
+                    f"{section.what}: what is stopped is stopped on entering; 'after' does nothing.",
+                    "Put a state between.",
+                )
+        for one in writes:
+            if one.what == "index" and (one.when or one.share or one.after):
+                self.terms.notebook.add(
+                    section.get("writes") or section.mapping,
+                    f"{section.what}: 'index' is written for everybody, at once.",
+                    "Write: writes: [index]",
+                )
         if not ends and not then:
             self.terms.notebook.add(
                 section.mapping,
@@ -82,6 +102,11 @@ class StateReader:
                     item, f"{inner.what} has {len(written)} rates.", f"Give it exactly one of: {', '.join(_RATES)}."
                 )
             rate = self.terms.number(inner, written[0]) if written else None
+            if rate is not None and (rate.timed or (rate.constant is not None and rate.constant < 0)):
+                self.terms.notebook.add(
+                    item, f"{inner.what}: a rate is a number of 0 or more.", "Write: per-year: 0.02"
+                )
+                continue
             if inner.get("source") is not None:
                 self.terms.claim(item, f"risk of {state}", inner)
             inner.close()
@@ -102,6 +127,8 @@ class StateReader:
             inner = Section(value, f"{section.what}: 'encounter'", self.terms.notebook)
             kind, lasts = inner.needed_text("kind", "ambulatory"), self.terms.span(inner, "lasts")
             inner.close()
+            if kind == "none" and lasts is not None:
+                self.terms.notebook.add(value, f"{inner.what} of kind 'none' doesn't last.", "Remove 'lasts'.")
             return Contact(kind, lasts)
         self.terms.notebook.add(
             value,

@@ -98,6 +98,13 @@ class Terms:
     def probability(self, section: Section, key: str) -> Expression | None:
         """Return an optional number from 0 to 1."""
         bound = self.number(section, key)
+        if bound is not None and bound.type.unit is not None:
+            self.notebook.add(
+                section.get(key) or section.mapping,
+                f"{section.what}: '{key}' is a number from 0 to 1; this is in {bound.type.unit}.",
+                f"Write, for example: {key}: 30%",
+            )
+            return None
         if bound is not None and bound.constant is not None and not 0 <= bound.constant <= 1:
             self.notebook.add(
                 section.get(key) or section.mapping,

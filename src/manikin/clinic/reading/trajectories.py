@@ -25,7 +25,7 @@ class TrajectoryReader:
 
     terms: Terms
     meanings: Mapping[str, Variable]
-    measured: tuple[str, ...]
+    measured: frozenset[str]
 
     def processes(self, top: Section) -> dict[str, Process]:
         """Return the latent processes."""
@@ -33,6 +33,10 @@ class TrajectoryReader:
         for key, section in top.sections("processes", lambda name: f"Process '{name}'"):
             memory = self.terms.time(section.need("memory", "30 d"), f"{section.what}: 'memory'")
             begins = section.text("begins") or None
+            if memory is not None and memory.constant == 0:
+                self.terms.notebook.add(
+                    section.get("memory") or key, f"{section.what}: 'memory' is a time above 0.", "Write: memory: 30 d"
+                )
             if begins is not None and (begins not in self.meanings or not self.meanings[begins].numeric):
                 numbers = [name for name, one in self.meanings.items() if one.numeric]
                 self.terms.notebook.add(
@@ -84,6 +88,12 @@ class TrajectoryReader:
                 "Write: within: 5%",
             )
             memory = None
+        if memory is not None and memory.constant == 0:
+            self.terms.notebook.add(
+                section.get("memory") or section.mapping,
+                f"{section.what}: 'memory' is a time above 0.",
+                "Leave it out.",
+            )
         between = self._between(section)
         if value is None:
             return None
@@ -178,4 +188,12 @@ class TrajectoryReader:
                     value, f"{section.what}: 'between' is a list of two values.", "Write: between: [0, 10]"
                 )
             return None
-        return known[0], known[1]
+        low, high = known
+        if any(one.type.kind != "number" or one.timed for one in known) or (
+            low.constant is not None and high.constant is not None and low.constant >= high.constant
+        ):
+            self.terms.notebook.add(
+                value, f"{section.what}: 'between' is two numbers, the lower one first.", "Write: between: [0, 10]"
+            )
+            return None
+        return low, high

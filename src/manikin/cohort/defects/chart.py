@@ -92,16 +92,21 @@ class Chart:
         told = np.array([is_about(one, names) for one in self.vocabulary.entries], np.bool_)
         return np.asarray(told[self.timeline.events.entry], np.bool_)
 
+    @cached_property
+    def standing(self) -> Whole:
+        """The rows of the encounters that are on record, in the order in which they stand there."""
+        patient = self.timeline.encounters.patient
+        owner = self._owner(patient, self.encounters["own"])
+        return _in_order(patient, owner, self.encounters["start"], self.encounters["kept"])
+
     def as_recorded(self) -> Timeline:
         """Return the timeline on record, where what the k-th twin has under the other number is ``count + k``'s."""
-        contacts, events = self.timeline.encounters, self.timeline.events
+        contacts, events, rows = self.timeline.encounters, self.timeline.events, self.standing
         owner = self._owner(contacts.patient, self.encounters["own"])
-        rows = _in_order(contacts.patient, owner, self.encounters["start"], self.encounters["kept"])
         place = np.full(len(contacts.patient) + 1, -1, np.int32)
         place[rows] = np.arange(len(rows), dtype=np.int32)
-        nth = np.arange(len(contacts.patient)) - np.searchsorted(contacts.patient, contacts.patient)
         there = Encounters(
-            owner[rows], contacts.kind[rows], self.encounters["start"][rows], self.encounters["end"][rows], nth[rows]
+            owner[rows], contacts.kind[rows], self.encounters["start"][rows], self.encounters["end"][rows]
         )
         holder = self._owner(events.patient, self.events["own"])
         kept = _in_order(events.patient, holder, self.events["time"], self.events["kept"])
