@@ -19,14 +19,16 @@ MOST_PATIENTS = 1_000_000
 class Subject:
     """What is appraised: a cohort, and the calibrated model from which it was made.
 
-    ``conditional`` is what was given about its patients, ``biased`` whom of them too few are in it on purpose;
-    population figures don't apply to such a cohort.
+    ``conditional`` is what was given about its patients, ``biased`` whom of them too few are in it on purpose, and
+    ``scenario`` in which world they live, if not in that of the model as published; population figures don't apply to
+    such a cohort.
     """
 
     cohort: Cohort
     program: Program
     conditional: str = ""
     biased: str = ""
+    scenario: str = ""
 
     def columns(self, names: Iterable[str]) -> dict[str, Any]:
         """Return clean columns with the model's parameters beside them, as its expressions need them."""
