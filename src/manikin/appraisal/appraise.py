@@ -55,7 +55,7 @@ def appraise(
     model = subject.program.model
     return Appraisal(
         study=study,
-        model=_model_facts(model),
+        model=model_facts(model),
         gates=_gates(findings),
         findings=tuple(findings),
         not_assessed=NOT_ASSESSED if compared is not None else (UNCOMPARED, *NOT_ASSESSED),
@@ -99,7 +99,7 @@ def _gates(findings: list[Finding]) -> tuple[Gate, ...]:
     return tuple(gates)
 
 
-def _model_facts(model: ClinicalModel) -> dict[str, Any]:
+def model_facts(model: ClinicalModel) -> dict[str, Any]:
     return {
         "name": model.name,
         "version": model.version,

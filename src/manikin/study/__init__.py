@@ -3,15 +3,20 @@
 Enters: a study file, or the name of a clinical model. Leaves: a release, or a cohort in memory.
 """
 
+from manikin.study.comparison import Compared, compare
 from manikin.study.remake import remake, verify
 from manikin.study.run import Made, available_cores, make, run
+from manikin.study.scenarios import Scenario, scenarios_of
 from manikin.study.study import Study, changed, defects_of, is_study, parse_study, read_study, study_of
 
 __all__ = [
+    "Compared",
     "Made",
+    "Scenario",
     "Study",
     "available_cores",
     "changed",
+    "compare",
     "defects_of",
     "is_study",
     "make",
@@ -19,6 +24,7 @@ __all__ = [
     "read_study",
     "remake",
     "run",
+    "scenarios_of",
     "study_of",
     "verify",
 ]
