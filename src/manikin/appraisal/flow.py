@@ -44,20 +44,30 @@ class Lane:
 
 
 @dataclass(frozen=True)
+class Occupancy:
+    """The share of patients in each state, for each world, shape (states, times), at times in minutes since the start.
+
+    Times are evenly spaced, on a logarithmic scale if ``stretched``.
+    """
+
+    times: tuple[float, ...]
+    stretched: bool
+    worlds: tuple[tuple[tuple[float, ...], ...], ...]
+
+
+@dataclass(frozen=True)
 class Flow:
     """The flow through the states of a pathway in two worlds.
 
-    ``states`` are titles, ``terminal`` those that end the follow-up. ``times`` are minutes since the start, evenly
-    spaced on a logarithmic scale if ``stretched``. ``occupancy`` holds for each world the share of patients in each
-    state, shape (states, times). ``steps`` holds for each world, step by step, how many patients went from which state
-    to which, -1 for those who were not followed further; ``patients`` are pairs of courses with the patient's name.
+    ``states`` are titles, ``terminal`` those that end the follow-up; ``views`` of the occupancy are one over the whole
+    time and, where much happens early, one before it. ``steps`` holds for each world, step by step, how many patients
+    went from which state to which, -1 for those who were not followed further; ``patients`` are pairs of courses with
+    the patient's name.
     """
 
     states: tuple[str, ...]
     terminal: tuple[bool, ...]
-    times: tuple[float, ...]
-    stretched: bool
-    occupancy: tuple[tuple[tuple[float, ...], ...], ...]
+    views: tuple[Occupancy, ...]
     steps: tuple[tuple[Mapping[tuple[int, int], int], ...], ...]
     patients: tuple[tuple[str, Lane, Lane], ...]
 
@@ -82,17 +92,26 @@ def flow_of(models: tuple[ClinicalModel, ClinicalModel], cohorts: tuple[Cohort, 
     known = {name: one for model in models if model.pathway for name, one in model.pathway.states.items()}
     names, terminal = list(known), tuple(bool(one.ends) for one in known.values())
     first = [_stays(cohort, 0, names) for cohort in cohorts]
-    times, stretched = _times(first, terminal)
-    counts, steps, total = [], [], 0
+    views = _times(first)
+    shares: list[list[Any]] = [[] for _ in views]
+    steps = []
     for cohort in cohorts:
         gathered = [_stays(cohort, part, names) for part in range(len(cohort.parts[STATES]))]
         total = sum(one.patients for one in gathered)
-        counts.append(np.sum([_occupancy(one, times, terminal) for one in gathered], axis=0) / max(total, 1))
+        for place, (times, _) in enumerate(views):
+            counts = np.sum([_occupancy(one, times, terminal) for one in gathered], axis=0) / max(total, 1)
+            shares[place].append(tuple(tuple(row) for row in counts.tolist()))
         steps.append(_joined([_transitions(one) for one in gathered]))
     return Flow(
-        tuple(one.title for one in known.values()), terminal, tuple(times.tolist()), stretched,
-        tuple(tuple(tuple(row) for row in one.tolist()) for one in counts), tuple(steps), _patients(first, cohorts),
-    )  # fmt: skip
+        tuple(one.title for one in known.values()),
+        terminal,
+        tuple(
+            Occupancy(tuple(times.tolist()), stretched, tuple(both))
+            for (times, stretched), both in zip(views, shares, strict=True)
+        ),
+        tuple(steps),
+        _patients(first, cohorts),
+    )
 
 
 def _stays(cohort: Cohort, part: int, names: Sequence[str]) -> _Stays:
@@ -116,18 +135,16 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.cast(column, pa.string())
 
 
-def _times(worlds: Sequence[_Stays], terminal: Sequence[bool]) -> tuple[Floats, bool]:
+def _times(worlds: Sequence[_Stays]) -> list[tuple[Floats, bool]]:
     """Return the times at which patients are counted: until nearly all that happens has happened, in both worlds."""
-    ends = np.array(terminal)
-    leaving = np.concatenate([one.left[~ends[one.state]] for one in worlds])
     last = np.concatenate([np.maximum.reduceat(one.left, _firsts(one)) for one in worlds])
     firsts = np.concatenate([one.left[_firsts(one)] for one in worlds])
     until = max(float(np.quantile(last, 0.98)), 1.0)
-    early = float(np.median(firsts))
-    if leaving.size and early < until * _EARLY:
+    views = [(np.linspace(0, until, _POINTS), False)]
+    if np.median(firsts) < until * _EARLY:
         start = max(float(np.quantile(firsts, 0.05)) / 2, 1.0)
-        return np.geomspace(start, until, _POINTS), True
-    return np.linspace(0, until, _POINTS), False
+        views.insert(0, (np.geomspace(start, until, _POINTS), True))
+    return views
 
 
 def _firsts(stays: _Stays) -> Whole:
