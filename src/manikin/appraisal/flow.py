@@ -139,7 +139,8 @@ def _times(worlds: Sequence[_Stays]) -> list[tuple[Floats, bool]]:
     """Return the times at which patients are counted: until nearly all that happens has happened, in both worlds."""
     last = np.concatenate([np.maximum.reduceat(one.left, _firsts(one)) for one in worlds])
     firsts = np.concatenate([one.left[_firsts(one)] for one in worlds])
-    until = max(float(np.quantile(last, 0.98)), 1.0)
+    # A minute before the end, when those who are followed until then are still there.
+    until = max(float(np.quantile(last, 0.98)) - 1, 1.0)
     views = [(np.linspace(0, until, _POINTS), False)]
     if np.median(firsts) < until * _EARLY:
         start = max(float(np.quantile(firsts, 0.05)) / 2, 1.0)

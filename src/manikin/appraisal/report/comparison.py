@@ -62,9 +62,9 @@ def render_contrast(contrast: Contrast) -> str:
             legend=colours_of(flow.states) if flow else {},
             views=[
                 {
-                    "title": f"The beginning, until {clock(view.times[-1])}; time on a logarithmic scale"
+                    "title": "From the beginning: time on a logarithmic scale"
                     if view.stretched
-                    else f"The whole time, until {clock(view.times[-1])}",
+                    else f"Until {clock(view.times[-1])}: time as it passes",
                     "worlds": [occupancy(flow.states, view, side, names[side]) for side in (0, 1)],
                     "shift": shift(flow.states, view),
                 }
@@ -94,13 +94,14 @@ def _headlines(contrast: Contrast) -> list[str]:
     ranked = sorted(clear, key=lambda one: -abs(one.difference) / (one.sd or 1.0))
     # What follows from the scenario's own words, such as time spent in a state, says less than an outcome of the model.
     own = [one for one in ranked if not one.name.startswith("course_")]
-    return [_in_words(_readable(one)) for one in (own or ranked)[:3]]
+    return [f"{one.title} {in_words(_readable(one))}" for one in (own or ranked)[:3]]
 
 
-def _in_words(one: Difference) -> str:
+def in_words(one: Difference) -> str:
+    """Return a difference with its unit and interval."""
     places = decimals_for(one.interval, one.unit)
     unit = "percentage points" if one.unit == "share" else unit_label(one.unit)
-    return f"{one.title} {_signed(one.difference, one.unit, places)} {unit} ({_span(one, places)})".replace(" )", ")").replace("  ", " ")
+    return " ".join(filter(None, (_signed(one.difference, one.unit, places), unit, f"({_span(one, places)})")))
 
 
 def _worth(differences: Sequence[Difference]) -> float | None:
@@ -170,7 +171,7 @@ def _track(one: Difference, scale: Scale, unit: float) -> Markup:
     parts.append(tag("rect", title, class_="band", x=scale.at(wide[0]), y=middle - 4, width=scale.between(wide[0], wide[1]), height=8, rx=2))
     parts.append(tag("line", class_="whisker", x1=scale.at(low), x2=scale.at(high), y1=middle, y2=middle))
     parts.append(mark(scale.at(one.difference / unit), middle, "met" if clear else "open"))
-    return picture(*parts, label=f"{one.title}: {_in_words(one)}", kind="track", height=_HEIGHT)
+    return picture(*parts, label=f"{one.title}: {in_words(one)}", kind="track", height=_HEIGHT)
 
 
 def _signed(value: float, unit: str, places: int | None) -> str:
