@@ -300,9 +300,12 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 def _node(value: Value) -> yaml.Node:
     if isinstance(value, Scalar):
         # The tag of whatever the text looks like, so that nothing is quoted which needs no quotes to stay text.
-        return yaml.ScalarNode(yaml.SafeLoader("").resolve(yaml.ScalarNode, value.text, (True, False)), value.text)
+        tag = yaml.SafeLoader("").resolve(yaml.ScalarNode, value.text, (True, False))  # type: ignore[no-untyped-call]
+        return yaml.ScalarNode(tag, value.text)
     if isinstance(value, Sequence):
-        return yaml.SequenceNode("tag:yaml.org,2002:seq", [_node(item) for item in value.items], flow_style=_flat(value))
+        return yaml.SequenceNode(
+            "tag:yaml.org,2002:seq", [_node(item) for item in value.items], flow_style=_flat(value)
+        )
     pairs = [(_node(key), _node(item)) for key, item in value.entries]
     return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=_flat(value))
 

@@ -100,6 +100,7 @@ def _gates(findings: list[Finding]) -> tuple[Gate, ...]:
 
 
 def model_facts(model: ClinicalModel) -> dict[str, Any]:
+    """Return what reports say of a model."""
     return {
         "name": model.name,
         "version": model.version,

@@ -44,7 +44,9 @@ def targets(subject: Subject) -> Finding:
         answer = f"Not asked: too few were let in on purpose ({subject.biased}), and the targets are about the whole population."
         return Finding("targets", question, answer, None)
     if subject.scenario:
-        answer = f"Not asked: this is the scenario '{subject.scenario}', and the targets are about the world as published."
+        answer = (
+            f"Not asked: this is the scenario '{subject.scenario}', and the targets are about the world as published."
+        )
         return Finding("targets", question, answer, None)
     columns = subject.columns(
         frozenset[str]().union(*(target.reads for target in model.targets.values())) & set(subject.cohort.layout.names)

@@ -117,8 +117,12 @@ def flow_of(models: tuple[ClinicalModel, ClinicalModel], cohorts: tuple[Cohort, 
 def _stays(cohort: Cohort, part: int, names: Sequence[str]) -> _Stays:
     tables = {name: _part(cohort, name, part) for name in (STATES, "patients")}
     states, identifiers = tables[STATES], tables["patients"]["patient_id"].combine_chunks()
-    patient = pc.index_in(_text(states["patient_id"]), value_set=identifiers).to_numpy(zero_copy_only=False).astype(np.int64)
-    state = pc.index_in(_text(states["state"]), value_set=pa.array(names)).to_numpy(zero_copy_only=False).astype(np.int64)
+    patient = (
+        pc.index_in(_text(states["patient_id"]), value_set=identifiers).to_numpy(zero_copy_only=False).astype(np.int64)
+    )
+    state = (
+        pc.index_in(_text(states["state"]), value_set=pa.array(names)).to_numpy(zero_copy_only=False).astype(np.int64)
+    )
     entered, left = (states[name].cast(pa.int64()).to_numpy() // _MINUTE for name in ("entered", "left"))
     begins = entered[np.searchsorted(patient, np.arange(len(identifiers)))]
     return _Stays(

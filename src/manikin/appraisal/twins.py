@@ -101,7 +101,10 @@ class Contrast:
             "study": dict(self.study),
             "model": dict(self.model),
             "scenarios": [
-                {"name": name, "changes": [dict(zip(("place", "before", "after"), one, strict=True)) for one in changes]}
+                {
+                    "name": name,
+                    "changes": [dict(zip(("place", "before", "after"), one, strict=True)) for one in changes],
+                }
                 for name, changes in zip(self.names, self.changes, strict=True)
             ],
             "patients": self.patients,
@@ -173,7 +176,9 @@ class _Pair:
 
     @cached_property
     def identifiers(self) -> pa.ChunkedArray:
-        return pa.chunked_array([chunk for part in self.one.cohort.batches("patients") for chunk in part["patient_id"].chunks])
+        return pa.chunked_array(
+            [chunk for part in self.one.cohort.batches("patients") for chunk in part["patient_id"].chunks]
+        )
 
     def followed(self, progress: Progress) -> tuple[npt.NDArray[np.bool_], dict[str, tuple[Any, Any]], set[str]]:
         """Return who is touched, what became of the patients in both worlds, and which variables differ in anybody."""
@@ -194,10 +199,14 @@ class _Pair:
                 if not parts[0][table][name].equals(parts[1][table][name])
             }
             if STATES in tables:
-                courses.append([_course(one, identifiers, world) for one, world in zip(parts, self.worlds, strict=True)])
+                courses.append(
+                    [_course(one, identifiers, world) for one, world in zip(parts, self.worlds, strict=True)]
+                )
         progress(total, total)
         names = [name for name in courses[0][0] if name in courses[0][1]] if courses else []
-        joined = {name: tuple(np.concatenate([both[side][name] for both in courses]) for side in (0, 1)) for name in names}
+        joined = {
+            name: tuple(np.concatenate([both[side][name] for both in courses]) for side in (0, 1)) for name in names
+        }
         return np.concatenate(touched), joined, differing  # type: ignore[return-value]
 
     @property
@@ -239,7 +248,10 @@ def _differ(one: pa.Table, other: pa.Table, identifiers: pa.Array) -> npt.NDArra
     rows = [_rows(table, identifiers) for table in (one, other)]
     counts = [np.bincount(row, minlength=len(identifiers)) for row in rows]
     found = counts[0] != counts[1]
-    kept = [table if not found.any() else table.filter(pa.array(~found[row])) for table, row in zip((one, other), rows, strict=True)]
+    kept = [
+        table if not found.any() else table.filter(pa.array(~found[row]))
+        for table, row in zip((one, other), rows, strict=True)
+    ]
     whose = rows[0][~found[rows[0]]]
     for name in one.column_names:
         if name in other.column_names and len(whose):
@@ -260,9 +272,13 @@ def _rows(table: pa.Table, identifiers: pa.Array) -> npt.NDArray[np.int64]:
 
 def _unequal(one: pa.ChunkedArray, other: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
     """Return where two columns differ; nothing is the same as nothing."""
-    one, other = (pc.cast(each, each.type.value_type) if pa.types.is_dictionary(each.type) else each for each in (one, other))
+    one, other = (
+        pc.cast(each, each.type.value_type) if pa.types.is_dictionary(each.type) else each for each in (one, other)
+    )
     absent = pc.not_equal(pc.is_null(one), pc.is_null(other))
-    return np.asarray(pc.or_(pc.fill_null(pc.not_equal(one, other), False), absent).to_numpy(zero_copy_only=False), np.bool_)
+    return np.asarray(
+        pc.or_(pc.fill_null(pc.not_equal(one, other), False), absent).to_numpy(zero_copy_only=False), np.bool_
+    )
 
 
 # --- what became of patients ------------------------------------------------------------------------------------------
@@ -338,7 +354,9 @@ def _differences(outcome: _Outcome, weights: Floats | None) -> Iterator[Differen
     """Yield the paired difference of an outcome, or of each level of a category."""
     if outcome.kind is not Kind.CATEGORY:
         share = outcome.kind is Kind.CONDITION
-        yield from _difference(outcome, outcome.a, outcome.b, outcome.name, outcome.title, outcome.unit, weights, share=share)
+        yield from _difference(
+            outcome, outcome.a, outcome.b, outcome.name, outcome.title, outcome.unit, weights, share=share
+        )
         return
     known = (outcome.a >= 0) & (outcome.b >= 0)
     for code, level in enumerate(outcome.levels):

@@ -98,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--reference", metavar="FILE", help="real records to compare with, CSV or Parquet")
     make.add_argument("--mapping", metavar="FILE", help="what the columns of the reference mean")
 
-    compare = commands.add_parser("compare", help="make the same patients in two scenarios of a study, and say what differs")
+    compare = commands.add_parser(
+        "compare", help="make the same patients in two scenarios of a study, and say what differs"
+    )
     compare.add_argument("study", help="a study file with scenarios")
     compare.add_argument(
         "--scenarios", type=_names, metavar="A,B", help="with which is compared, and what; needless where there are two"

@@ -66,7 +66,8 @@ def check(options: Namespace) -> int:
     path = Path(options.file)
     if is_study(path):
         study, model = read_study(path)
-        print(f"{path}: a study of {study.patients:,} patients of {model.name} {model.version}. No mistakes.")
+        worlds = f" in {len(study.scenarios)} scenarios" if study.scenarios else ""
+        print(f"{path}: a study of {study.patients:,} patients of {model.name} {model.version}{worlds}. No mistakes.")
     else:
         model = read_model(path)
         print(f"{path}: {_summary(model)}. No mistakes.")

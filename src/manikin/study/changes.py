@@ -37,7 +37,9 @@ REMOVED = "removed"
 _NAMES = ("go", "test", "entry")
 
 _STEP = re.compile(r"(?<!\.)\.(?!\.)")
-_RELATIVE = re.compile(r"(?:(?P<sign>[*/])\s*|(?P<sum>[+-])\s+|(?P<plus>\+))(?P<number>\d+\.?\d*|\.\d+)\s*(?P<unit>%|[a-z]+)?")
+_RELATIVE = re.compile(
+    r"(?:(?P<sign>[*/])\s*|(?P<sum>[+-])\s+|(?P<plus>\+))(?P<number>\d+\.?\d*|\.\d+)\s*(?P<unit>%|[a-z]+)?"
+)
 _QUANTITY = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<space>\s*)(?P<unit>%|[a-z]+)?")
 _WRAPPERS = ("truncated",)
 _LOCATIONS = ("median", "mean")
@@ -206,7 +208,7 @@ def put(value: Value, path: str, new: Value | None) -> Value:
     inner = new if not rest else put(there, rest, new) if there is not None else None
     if isinstance(value, Mapping):
         entries = [(key, inner if key.text == word else item) for key, item in value.entries]
-        if word not in value.keys() and inner is not None:  # noqa: SIM118 - a method of the document
+        if word not in _words(value) and inner is not None:
             entries.append((Scalar(word, inner.line, inner.column), inner))
         return replace(value, entries=tuple((key, item) for key, item in entries if item is not None))
     assert isinstance(value, Sequence)
@@ -217,7 +219,7 @@ def put(value: Value, path: str, new: Value | None) -> Value:
 def _step(here: Value, path: str, done: list[str]) -> tuple[str, str, Value | None]:
     """Return the first word of a path, what is left of it, and what stands there."""
     if isinstance(here, Mapping):
-        keys = sorted((key for key in here.keys() if path == key or path.startswith(f"{key}.")), key=len)
+        keys = sorted((key for key in _words(here) if path == key or path.startswith(f"{key}.")), key=len)
         word = keys[-1] if keys else _STEP.split(path)[0]
         rest = path[len(word) + 1 :]
         found = next((item for key, item in here.entries if key.text == word), None)
@@ -235,9 +237,14 @@ def _step(here: Value, path: str, done: list[str]) -> tuple[str, str, Value | No
         )
     if word not in names and word not in numbers:
         raise ChangeError(
-            _lacks(done, word), _possible(done, word, [name or number for name, number in zip(names, numbers, strict=True)])
+            _lacks(done, word),
+            _possible(done, word, [name or number for name, number in zip(names, numbers, strict=True)]),
         )
     return word, rest, here.items[names.index(word) if word in names else int(word) - 1]
+
+
+def _words(block: Mapping) -> list[str]:
+    return block.keys()
 
 
 def _named(items: Sequence) -> Iterator[str]:
@@ -268,14 +275,14 @@ def _inside(done: list[str], here: Scalar | None) -> str:
 
 
 def _changeable(top: Mapping) -> str:
-    return f"What can be changed: {', '.join(key for key in top.keys() if key not in FIXED)}."
+    return f"What can be changed: {', '.join(key for key in _words(top) if key not in FIXED)}."
 
 
 def missing(top: Mapping, path: str) -> ChangeError:
     """Return the error for a path at which nothing stands, though something should."""
     parent, _, word = path.rpartition(".")
     there = place_of(top, parent)[1] if parent else top
-    known = [key for key in there.keys() if key != word] if isinstance(there, Mapping) else []
+    known = [key for key in _words(there) if key != word] if isinstance(there, Mapping) else []
     return ChangeError(_lacks([parent] if parent else [], word), _possible([parent] if parent else [], word, known))
 
 
@@ -289,7 +296,7 @@ def changed(top: Mapping, path: str, value: Value) -> Mapping:
     text = value.text.strip() if isinstance(value, Scalar) else ""
     relative = Relative.read(text) if isinstance(value, Scalar) else None
     removed = isinstance(value, Scalar) and text == REMOVED
-    if isinstance(value, Scalar) and isinstance(there, Mapping) and "value" in there.keys() and not removed:  # noqa: SIM118
+    if isinstance(value, Scalar) and isinstance(there, Mapping) and "value" in _words(there) and not removed:
         # A parameter is a block with a value in it.
         path, there = place_of(top, f"{path}.value")
     if there is None and (relative or removed or _among_blocks(top, path, value)):
@@ -330,6 +337,6 @@ def _strict(there: Mapping | Sequence) -> bool:
 def before(top: Mapping, path: str) -> object:
     """Return what stands at a path of a model file, or None."""
     path, there = place_of(top, path)
-    if isinstance(there, Mapping) and "value" in there.keys():  # noqa: SIM118 - a method of the document
+    if isinstance(there, Mapping) and "value" in _words(there):
         return plain(place_of(top, f"{path}.value")[1] or there)
     return None if there is None else plain(there)

@@ -7,7 +7,7 @@ the byte, and what differs in any other is the change's effect.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -114,22 +114,32 @@ def carry_out_comparison(
     )
     with workshop(out, locks) as folder:
         _write_inputs(folder, study, model, calibrated)
-        cohorts = []
-        for name, one in zip(names, calibrated, strict=True):
-            sampler, place = _sampler(study, one), folder / "scenarios" / name
-            folders = _folders(place, sampler.layout)
-            plan = Plan(sampler, study.patients, tuple(folders), folders, shard_patients)
-            write(plan, jobs or available_cores(), lambda done, total, name=name: progress(f"sampling {name}", done, total))  # type: ignore[misc]
-            cohorts.append(open_cohort(sampler.layout, study.patients, folders))
+        cohorts = [
+            _written(study, each, folder / "scenarios" / name, jobs or available_cores(), shard_patients, progress)
+            for name, each in zip(names, calibrated, strict=True)
+        ]
         found = _compared(study, model, calibrated, cohorts, progress)
         _write_outcome(folder, found)
         seal(folder)
-    there = [
-        open_cohort(world.cohort.layout, study.patients, _folders(out / "scenarios" / world.name, world.cohort.layout))
-        for world in found.worlds
-    ]
-    one, other = (replace(world, cohort=cohort) for world, cohort in zip(found.worlds, there, strict=True))
+    one, other = (_moved(world, out, study.patients) for world in found.worlds)
     return replace(found, worlds=(one, other), folder=out)
+
+
+def _written(
+    study: Study, calibrated: Calibrated, place: Path, jobs: int, shard_patients: int, progress: Progress
+) -> Cohort:
+    """Return the cohort of one world, written into a folder of its own."""
+    sampler = _sampler(study, calibrated)
+    folders = _folders(place, sampler.layout)
+    plan = Plan(sampler, study.patients, tuple(folders), folders, shard_patients)
+    write(plan, jobs, lambda done, total: progress(f"sampling {place.name}", done, total))
+    return open_cohort(sampler.layout, study.patients, folders)
+
+
+def _moved(world: World, out: Path, patients: int) -> World:
+    """Return a world whose tables stand where the comparison does now."""
+    layout = world.cohort.layout
+    return replace(world, cohort=open_cohort(layout, patients, _folders(out / "scenarios" / world.name, layout)))
 
 
 def _pair(study: Study, names: Sequence[str]) -> tuple[Scenario, Scenario]:

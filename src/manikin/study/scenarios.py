@@ -8,7 +8,7 @@ change.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -64,7 +64,9 @@ def scenarios_of(written: Mapping[str, Mapping[str, Any]], model: ClinicalModel)
     Raises:
         StudyError: They hold mistakes; places are those of the same scenarios as YAML.
     """
-    text = yaml.safe_dump({"scenarios": {name: dict(one) for name, one in written.items()}}, sort_keys=False, width=10_000)
+    text = yaml.safe_dump(
+        {"scenarios": {name: dict(one) for name, one in written.items()}}, sort_keys=False, width=10_000
+    )
     top, notebook = parse(text, "scenarios", StudyError)
     found = read_scenarios(top.entries[0][1], model, notebook)
     notebook.raise_as(StudyError)

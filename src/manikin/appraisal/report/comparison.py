@@ -11,7 +11,18 @@ from markupsafe import Markup
 
 from manikin.appraisal.report.flows import clock, colours_of, occupancy, sankey, shift, twins
 from manikin.appraisal.report.page import environment
-from manikin.appraisal.report.svg import Scale, covering, decimals_for, figure, mark, picture, short, span, tag, unit_label
+from manikin.appraisal.report.svg import (
+    Scale,
+    covering,
+    decimals_for,
+    figure,
+    mark,
+    picture,
+    short,
+    span,
+    tag,
+    unit_label,
+)
 from manikin.appraisal.twins import Contrast, Difference
 
 _HEIGHT = 26
@@ -154,7 +165,7 @@ def _row(one: Difference, scale: Scale, unit: float) -> Row:
     return Row(
         one.title, "" if share else unit_label(one.unit), _track(one, scale, unit), means[0], means[1],
         _signed(one.difference, one.unit, places), _span(one, places),
-        f"{figure(one.worth, '', 0)}×" if one.differing and 1 < one.worth < 1e5 else "", one.differing > 0,
+        f"{figure(one.worth, '', 0)}×" if one.differing and 1.5 <= one.worth < 1e5 else "", one.differing > 0,
     )  # fmt: skip
 
 
@@ -168,7 +179,18 @@ def _track(one: Difference, scale: Scale, unit: float) -> Markup:
     parts.append(tag("line", class_="expected", x1=scale.at(0), x2=scale.at(0), y1=0, y2=_HEIGHT))
     middle = _HEIGHT / 2
     title = tag("title", "Had the two worlds other patients")
-    parts.append(tag("rect", title, class_="band", x=scale.at(wide[0]), y=middle - 4, width=scale.between(wide[0], wide[1]), height=8, rx=2))
+    parts.append(
+        tag(
+            "rect",
+            title,
+            class_="band",
+            x=scale.at(wide[0]),
+            y=middle - 4,
+            width=scale.between(wide[0], wide[1]),
+            height=8,
+            rx=2,
+        )
+    )
     parts.append(tag("line", class_="whisker", x1=scale.at(low), x2=scale.at(high), y1=middle, y2=middle))
     parts.append(mark(scale.at(one.difference / unit), middle, "met" if clear else "open"))
     return picture(*parts, label=f"{one.title}: {in_words(one)}", kind="track", height=_HEIGHT)

@@ -53,7 +53,9 @@ class TimeScale:
         if self.stretched:
             found: list[float] = []
             for minutes in _ROUND:
-                if self.low <= minutes <= self.high and (not found or self.share(minutes) - self.share(found[-1]) > 0.1):
+                if self.low <= minutes <= self.high and (
+                    not found or self.share(minutes) - self.share(found[-1]) > 0.13
+                ):
                     found.append(minutes)
             return found
         size = next((size for _, size in reversed(_UNITS) if self.high / size >= 2 and size != 10_080.0), 1.0)
@@ -107,7 +109,7 @@ def shift(states: Sequence[str], view: Occupancy) -> Markup:
         for first, second in zip(*view.worlds, strict=True)
     ]
     most = max((abs(gap) for row in gaps for gap in row), default=0.0)
-    reach = next((one for one in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if one >= most), 1.0)
+    reach = next((one for one in (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8) if one >= most), 1.0)
     lines = [
         tag(
             "path",
@@ -142,7 +144,9 @@ def _told(view: Occupancy, row: Sequence[float]) -> str:
     return f"{figure(row[half], 'share')} at {clock(view.times[half])}, {figure(row[-1], 'share')} at {clock(view.times[-1])}"
 
 
-def _area(scale: TimeScale, times: Sequence[float], base: Sequence[float], top: Sequence[float], place: int, title: str) -> Markup:
+def _area(
+    scale: TimeScale, times: Sequence[float], base: Sequence[float], top: Sequence[float], place: int, title: str
+) -> Markup:
     above = [f"{100 * scale.share(time):.2f} {100 - 100 * y:.2f}" for time, y in zip(times, top, strict=True)]
     below = [f"{100 * scale.share(time):.2f} {100 - 100 * y:.2f}" for time, y in zip(times, base, strict=True)]
     outline = "L".join([*above, *reversed(below)])
@@ -194,15 +198,23 @@ def sankey(flow: Flow, world: int, name: str) -> Markup:
         ribbon
         for step, moves in enumerate(steps)
         if step < last
-        for ribbon in _ribbons(flow.states, moves, (nodes[step], nodes[step + 1]), unit, (_across(step, last), _across(step + 1, last)))
+        for ribbon in _ribbons(
+            flow.states, moves, (nodes[step], nodes[step + 1]), unit, (_across(step, last), _across(step + 1, last))
+        )
     ]
     blocks = [
         part
         for step, column in enumerate(columns)
         for state, count in column.items()
-        for part in _block(flow.states[state], state, count / total, nodes[step][state], _across(step, last), step == last)
+        for part in _block(
+            flow.states[state], state, count / total, nodes[step][state], _across(step, last), step == last
+        )
     ]
-    spoken = "; ".join(f"{flow.states[state]} {figure(count / total, 'share')}" for column in columns[1:2] for state, count in column.items())
+    spoken = "; ".join(
+        f"{flow.states[state]} {figure(count / total, 'share')}"
+        for column in columns[1:2]
+        for state, count in column.items()
+    )
     return picture(
         stretched(*ribbons, top=0, height=_TALL),
         *blocks,
@@ -270,7 +282,9 @@ def _ribbons(
 def _block(title: str, state: int, share: float, node: _Node, x: float, at_end: bool) -> list[Markup]:
     top, height = node.top * _TALL / 100, max(node.height * _TALL / 100, 1.0)
     tip = tag("title", f"{title}: {figure(share, 'share')}")
-    parts = [tag("rect", tip, class_=f"node g{state % _COLOURS}", x=f"{x:.2f}%", y=top, width=f"{_WIDE}%", height=height)]
+    parts = [
+        tag("rect", tip, class_=f"node g{state % _COLOURS}", x=f"{x:.2f}%", y=top, width=f"{_WIDE}%", height=height)
+    ]
     if node.height >= _LEGIBLE:
         side = {"x": f"{x - 0.6:.2f}%", "text_anchor": "end"} if at_end else {"x": f"{x + _WIDE + 0.6:.2f}%"}
         words = (tag("tspan", title, class_="name"), tag("tspan", f" {figure(share, 'share', 0)}"))
@@ -282,7 +296,12 @@ def _block(title: str, state: int, share: float, node: _Node, x: float, at_end: 
 
 
 _LANE, _BETWEEN = 24, 22
-_MARKS = {"medication": "M0-5 5 4H-5Z", "condition": "M0-5.5 5.5 0 0 5.5-5.5 0Z", "procedure": "M-4-4H4V4H-4Z", "decision": "M-5-4H5L0 5Z"}
+_MARKS = {
+    "medication": "M0-5 5 4H-5Z",
+    "condition": "M0-5.5 5.5 0 0 5.5-5.5 0Z",
+    "procedure": "M-4-4H4V4H-4Z",
+    "decision": "M-5-4H5L0 5Z",
+}
 
 
 def twins(states: Sequence[str], names: tuple[str, str], lanes: tuple[Lane, Lane], spoken: str) -> Markup:
@@ -335,7 +354,17 @@ def _events(lane: Lane, scale: TimeScale, top: float) -> list[Markup]:
     for time in sorted({time for time, kind, _ in lane.events if kind == "observation"}):
         found = ", ".join(text for at, kind, text in lane.events if at == time and kind == "observation")
         title = tag("title", f"{clock(time)}: {found}")
-        parts.append(tag("line", title, class_="tick", x1=scale.at(time), x2=scale.at(time), y1=top + _LANE + 1, y2=top + _LANE + 5))
+        parts.append(
+            tag(
+                "line",
+                title,
+                class_="tick",
+                x1=scale.at(time),
+                x2=scale.at(time),
+                y1=top + _LANE + 1,
+                y2=top + _LANE + 5,
+            )
+        )
     for kind, shape in _MARKS.items():
         for text in dict.fromkeys(text for _, one, text in lane.events if one == kind):
             time = min(at for at, one, other in lane.events if one == kind and other == text)
