@@ -99,6 +99,19 @@ def test_an_empty_scenario_is_the_model_as_published_wholly(clinic: Path) -> Non
     assert "Nothing differs" in found.page()
 
 
+def test_a_rule_put_before_others_touches_only_those_whom_it_is_about(clinic: Path) -> None:
+    rules = [
+        {"when": "age >= 80", "go": "recall"},
+        {"when": "result(hba1c) >= 6.5", "go": "treat"},
+        {"share": "40%", "go": "recall"},
+        {"go": "home"},
+    ]
+    found = compared(clinic, {"pathway.states.triage.then": rules})
+    ages = found.table("today", "analysis")["age"].to_numpy()[found.effects["touched"].to_numpy()]
+    assert ages.size
+    assert ages.min() >= 80
+
+
 def test_a_change_of_a_delay_leaves_all_that_is_drawn_before_it_alone(clinic: Path) -> None:
     found = compared(clinic, CHANGES["a result comes sooner"])
     one, other = (found.table(name, "analysis") for name in ("today", "other"))

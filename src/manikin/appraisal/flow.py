@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,7 +132,7 @@ def _stays(cohort: Cohort, part: int, names: Sequence[str]) -> _Stays:
 
 
 def _part(cohort: Cohort, table: str, number: int) -> pa.Table:
-    return next(batch for place, batch in enumerate(cohort.batches(table)) if place == number)
+    return replace(cohort, parts={table: cohort.parts[table][number : number + 1]}).table(table)
 
 
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
