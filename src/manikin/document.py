@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
@@ -287,3 +287,50 @@ def _value(node: yaml.Node, notebook: Notebook, count: Iterator[int], depth: int
     # A quoted text begins after its quote, so that places inside it are right.
     quoted = getattr(node, "style", None) in ("'", '"')
     return Scalar(str(node.value), line, column + quoted)
+
+
+def write(value: Value) -> str:
+    """Return a value as YAML that ``parse`` reads as the same: blocks of one line where nothing in them is nested."""
+    return yaml.serialize(_node(value), Dumper=_DUMPER, allow_unicode=True, width=10_000)
+
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def _node(value: Value) -> yaml.Node:
+    if isinstance(value, Scalar):
+        # The tag of whatever the text looks like, so that nothing is quoted which needs no quotes to stay text.
+        tag = yaml.SafeLoader("").resolve(yaml.ScalarNode, value.text, (True, False))  # type: ignore[no-untyped-call]
+        return yaml.ScalarNode(tag, value.text)
+    if isinstance(value, Sequence):
+        return yaml.SequenceNode(
+            "tag:yaml.org,2002:seq", [_node(item) for item in value.items], flow_style=_flat(value)
+        )
+    pairs = [(_node(key), _node(item)) for key, item in value.entries]
+    return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=_flat(value))
+
+
+def _flat(value: Mapping | Sequence) -> bool:
+    inside = value.items if isinstance(value, Sequence) else [item for _, item in value.entries]
+    return all(isinstance(item, Scalar) for item in inside)
+
+
+def plain(value: Value) -> Any:
+    """Return a value without its places, as texts, lists and dictionaries."""
+    if isinstance(value, Scalar):
+        return value.text
+    if isinstance(value, Sequence):
+        return [plain(item) for item in value.items]
+    return {key.text: plain(item) for key, item in value.entries}
+
+
+def pairs(one: Value, other: Value) -> Iterator[tuple[Value, Value]]:
+    """Yield the values that stand at equal places of two documents of one shape, keys included."""
+    yield one, other
+    if isinstance(one, Sequence) and isinstance(other, Sequence):
+        for mine, theirs in zip(one.items, other.items, strict=True):
+            yield from pairs(mine, theirs)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for (key, mine), (same, theirs) in zip(one.entries, other.entries, strict=True):
+            yield key, same
+            yield from pairs(mine, theirs)

@@ -5,8 +5,8 @@ people as one self-contained page.
 """
 
 from manikin.appraisal.appraisal import Appraisal
-from manikin.appraisal.appraise import appraise, graph_of
+from manikin.appraisal.appraise import appraise, graph_of, model_facts
 from manikin.appraisal.check import Check, Subject
 from manikin.appraisal.finding import Finding, Gate, Measure
 
-__all__ = ["Appraisal", "Check", "Finding", "Gate", "Measure", "Subject", "appraise", "graph_of"]
+__all__ = ["Appraisal", "Check", "Finding", "Gate", "Measure", "Subject", "appraise", "graph_of", "model_facts"]

@@ -67,7 +67,7 @@ def appraise(
     model = subject.program.model
     return Appraisal(
         study=study,
-        model=_model_facts(model),
+        model=model_facts(model),
         gates=_gates(findings),
         findings=tuple(findings),
         not_assessed=(
@@ -125,7 +125,8 @@ def _gates(findings: list[Finding]) -> tuple[Gate, ...]:
     return tuple(gates)
 
 
-def _model_facts(model: ClinicalModel) -> dict[str, Any]:
+def model_facts(model: ClinicalModel) -> dict[str, Any]:
+    """Return what reports say of a model."""
     return {
         "name": model.name,
         "version": model.version,

@@ -20,9 +20,10 @@ MOST_PATIENTS = 1_000_000
 class Subject:
     """What is appraised: a cohort, and the calibrated model from which it was made.
 
-    ``conditional`` is what was given about its patients, ``biased`` whom of them too few are in it on purpose;
-    population figures don't apply to such a cohort. ``accuracy`` is the study of diagnostic accuracy that its patients
-    took part in, and ``seed`` that from which their chance follows.
+    ``conditional`` is what was given about its patients, ``biased`` whom of them too few are in it on purpose, and
+    ``scenario`` in which world they live, if not in that of the model as published; population figures don't apply to
+    such a cohort. ``accuracy`` is the study of diagnostic accuracy that its patients took part in, and ``seed`` that from
+    which their chance follows.
     """
 
     cohort: Cohort
@@ -31,6 +32,7 @@ class Subject:
     biased: str = ""
     accuracy: Design | None = None
     seed: Seed | None = None
+    scenario: str = ""
 
     def columns(self, names: Iterable[str]) -> dict[str, Any]:
         """Return clean columns with the model's parameters beside them, as its expressions need them."""

@@ -43,6 +43,11 @@ def targets(subject: Subject) -> Finding:
     if subject.biased:
         answer = f"Not asked: too few were let in on purpose ({subject.biased}), and the targets are about the whole population."
         return Finding("targets", question, answer, None)
+    if subject.scenario:
+        answer = (
+            f"Not asked: this is the scenario '{subject.scenario}', and the targets are about the world as published."
+        )
+        return Finding("targets", question, answer, None)
     columns = subject.columns(
         frozenset[str]().union(*(target.reads for target in model.targets.values())) & set(subject.cohort.layout.names)
     )
@@ -120,7 +125,7 @@ def correlations(subject: Subject) -> Finding:
     size = _effective(len(columns[names[0]]) if names else 0, weights)
     measures = (
         []
-        if subject.conditional or subject.biased
+        if subject.conditional or subject.biased or subject.scenario
         else [one for group in groups for one in _realised(group, model, columns, weights, size)]
     )
     mean_error, passed = _judged(measures, size)

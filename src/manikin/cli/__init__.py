@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from manikin.errors import ManikinError, closest
 
-_COMMANDS = ("models", "show", "new", "check", "make", "verify", "remake")
+_COMMANDS = ("models", "show", "new", "check", "make", "compare", "verify", "remake")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,8 +97,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LIST",
         help="what is made imperfect on purpose: ehr-typical, or '[{missing: [hba1c], share: 5%%}]'",
     )
+    make.add_argument(
+        "--scenario", metavar="NAME", help="a scenario of the study; left out, the model is made as published"
+    )
     make.add_argument("--reference", metavar="FILE", help="real records to compare with, CSV or Parquet")
     make.add_argument("--mapping", metavar="FILE", help="what the columns of the reference mean")
+
+    compare = commands.add_parser(
+        "compare", help="make the same patients in two scenarios of a study, and say what differs"
+    )
+    compare.add_argument("study", help="a study file with scenarios")
+    compare.add_argument(
+        "--scenarios", type=_names, metavar="A,B", help="with which is compared, and what; needless where there are two"
+    )
+    compare.add_argument("--patients", type=_whole, metavar="N", help="how many")
+    compare.add_argument("--seed", type=_whole, metavar="S", help="the number from which all chance follows")
+    compare.add_argument("--out", metavar="DIR", help="where the comparison will stand; by default releases/STUDY-A-B")
+    compare.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
 
     verify = commands.add_parser("verify", help="re-check a release; names each file that differs")
     verify.add_argument("folder")

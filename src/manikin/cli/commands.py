@@ -12,6 +12,7 @@ from manikin.errors import RequestError
 
 if TYPE_CHECKING:
     from manikin.appraisal import Appraisal, Finding
+    from manikin.appraisal.twins import Contrast
     from manikin.clinic import ClinicalModel
     from manikin.cohort import Cohort
     from manikin.study import Made, Study
@@ -65,7 +66,8 @@ def check(options: Namespace) -> int:
     path = Path(options.file)
     if is_study(path):
         study, model = read_study(path)
-        print(f"{path}: a study of {study.patients:,} patients of {model.name} {model.version}. No mistakes.")
+        worlds = f" in {len(study.scenarios)} scenarios" if study.scenarios else ""
+        print(f"{path}: a study of {study.patients:,} patients of {model.name} {model.version}{worlds}. No mistakes.")
     else:
         model = find_model(options.file)
         print(f"{path}: {_summary(model)}. No mistakes.")
@@ -84,6 +86,22 @@ def make(options: Namespace) -> int:
         made = run(study, model, out, jobs=options.jobs, compare=_comparison(options), progress=terminal.progress)
     _print_verdict(made)
     print(f"\n{out}   open {out / 'report.html'}")
+    return 0
+
+
+def compare(options: Namespace) -> int:
+    """Make the same patients in two scenarios of a study, and print what differs."""
+    from manikin import study
+
+    wanted, model = study.study_of(options.study)
+    wanted = study.changed(wanted, patients=options.patients, seed=options.seed)
+    names = options.scenarios or tuple(one.name for one in wanted.scenarios)
+    out = Path(options.out or Path("releases") / "-".join((wanted.name, *names)))
+    print(f"{_summary(model)} · {wanted.patients:,} patients in {' and '.join(names)} · seed {wanted.seed}")
+    with Terminal() as terminal:
+        found = study.compare(wanted, model, names, out, jobs=options.jobs, progress=terminal.progress)
+    _print_contrast(found.contrast)
+    print(f"\n{out}   open {out / 'comparison.html'}")
     return 0
 
 
@@ -133,6 +151,7 @@ def _with_options(study: Study, model: ClinicalModel, options: Namespace) -> Stu
         formats=options.formats,
         tables=options.tables,
         defects=None if options.defects is None else defects_in(options.defects, model),
+        scenario=options.scenario,
     )
 
 
@@ -207,12 +226,24 @@ def _print_verdict(made: Made) -> None:
     for finding in appraisal.findings:
         if finding.check in ("targets", "comparison", "accuracy"):
             print(f"  {_sentence_of(finding.check):<28} {finding.answer}")
+    if made.study.scenario:
+        print(f"  {'In the scenario':<28} {made.study.scenario}; the model as published is another")
     if made.study.defects:
         count = len(made.study.defects)
         print(f"  {'Imperfect on purpose':<28} {count} defect{'s' if count > 1 else ''}; the log stands in defects/")
     for one in appraisal.model["not_for"]:
         print(f"  {'Not for':<28} {one}")
     print(f"  {'Weakest':<28} {_weakest(appraisal)}; see docs/sources.md")
+
+
+def _print_contrast(contrast: Contrast) -> None:
+    from manikin.appraisal.report import in_words
+
+    print(f"  {'Touched':<28} {contrast.touched:,} of {contrast.patients:,} patients")
+    print(f"  {'The same, to the byte':<28} {contrast.identical:,}")
+    for one in contrast.differences:
+        if one.differing and not one.name.startswith("course_"):
+            print(f"  {one.title:<28.28} {in_words(one)}")
 
 
 def _sentence_of(check: str) -> str:

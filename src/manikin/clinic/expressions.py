@@ -229,7 +229,7 @@ class _Binder:
             value = None if inner.constant is None else -inner.constant
             return Expression("", Type("number", inner.type.unit), reads, lambda columns: -compute(columns), value)
         if tree.text in "+-":
-            operands = self.in_one_unit(tree, operands)
+            operands = self.in_one_unit(operands)
         unit = self.unit(tree, operands)
         left, right, apply = operands[0].compute, operands[1].compute, _ARITHMETIC[tree.text]
         value = None
@@ -259,14 +259,8 @@ class _Binder:
         return self._short(f"({left}){'.' if tree.text == '*' else '/'}({right})")
 
     @staticmethod
-    def in_one_unit(tree: Tree, operands: list[Expression]) -> list[Expression]:
+    def in_one_unit(operands: list[Expression]) -> list[Expression]:
         """Return operands of which a stretch of time is in the unit of the time that stands beside it."""
-        if any(one.timed for one in operands) and any(one.type.unit is None and one.constant for one in operands):
-            raise ExpressionError(
-                tree.offset,
-                f"'{tree.text}' joins a time and a number without a unit.",
-                "Write a unit: 2 h, 30 min, 3 d.",
-            )
         units = {one.type.unit for one in operands} - {None, "min"}
         other = next(iter(units), None)
         if other is None or len(units) != 1:
@@ -310,7 +304,7 @@ class _Binder:
         left = self.bind(left_tree)
         if left.type.kind == "category":
             return self.level(tree, left, [right_tree], negate=tree.text == "!=")
-        left, right = self.in_one_unit(tree, [self.number(left_tree), self.number(right_tree)])
+        left, right = self.in_one_unit([self.number(left_tree), self.number(right_tree)])
         self.same_unit(tree, left.type.unit, right.type.unit)
         one, other, apply = left.compute, right.compute, _COMPARE[tree.text]
         return Expression("", CONDITION, left.reads | right.reads, lambda columns: apply(one(columns), other(columns)))
@@ -435,7 +429,7 @@ class _Binder:
         arguments = [self.number(child) for child in tree.children]
         reads = frozenset().union(*(argument.reads for argument in arguments))
         if tree.text in _ONE_UNIT:
-            arguments = self.in_one_unit(tree, arguments)
+            arguments = self.in_one_unit(arguments)
             for other in arguments[1:]:
                 self.same_unit(tree, arguments[0].type.unit, other.type.unit)
         unit = arguments[0].type.unit if tree.text in _KEEPING_UNIT else None
@@ -451,7 +445,7 @@ class _Binder:
             raise ExpressionError(
                 tree.offset, "Both answers of 'if' must be of one kind.", "Write two numbers or two conditions."
             )
-        yes, no = self.in_one_unit(tree, [yes, no])
+        yes, no = self.in_one_unit([yes, no])
         self.same_unit(tree, yes.type.unit, no.type.unit)
         gives = CONDITION if yes.type.kind == "condition" else Type("number", yes.type.unit or no.type.unit)
         a, b, c = test.compute, yes.compute, no.compute

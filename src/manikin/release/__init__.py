@@ -5,7 +5,7 @@ made again by anyone.
 """
 
 from manikin.release.documents import dictionary, write_documents, write_risk
-from manikin.release.lock import Lock, digest, versions
+from manikin.release.lock import Lock, Locks, digest, versions
 from manikin.release.manifest import Difference, differences, read_manifest, seal
 from manikin.release.risk import Risk, assess
 from manikin.release.workshop import LOCK, MANIFEST, refuse_occupied, set_aside, workshop
@@ -15,6 +15,7 @@ __all__ = [
     "MANIFEST",
     "Difference",
     "Lock",
+    "Locks",
     "Risk",
     "assess",
     "dictionary",

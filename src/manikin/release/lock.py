@@ -59,6 +59,25 @@ class Lock:
             ) from error
 
 
+@dataclass(frozen=True)
+class Locks:
+    """The locks of the two scenarios of a comparison, the one with which is compared first."""
+
+    compared: tuple[str, ...]
+    scenarios: Mapping[str, Lock]
+    schema: str = "manikin/locks/1"
+
+    def to_json(self) -> str:
+        """Return the locks as JSON text, the same for equal locks."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Locks:
+        """Return the locks that ``to_json`` wrote."""
+        stored = json.loads(text)
+        return cls(tuple(stored["compared"]), {name: Lock(**one) for name, one in stored["scenarios"].items()})
+
+
 def digest(text: str) -> str:
     """Return the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()

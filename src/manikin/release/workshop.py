@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from manikin.errors import RequestError
-from manikin.release.lock import Lock
+from manikin.release.lock import Lock, Locks
 
 if sys.platform != "win32":
     import fcntl
@@ -23,7 +23,7 @@ LOCK, MANIFEST = "lock.json", "manifest.json"
 
 
 @contextmanager
-def workshop(out: Path, lock: Lock) -> Iterator[Path]:
+def workshop(out: Path, lock: Lock | Locks) -> Iterator[Path]:
     """Yield the folder in which the release ``out`` is made; rename it when the body ends without an error.
 
     Raises:
@@ -107,7 +107,7 @@ def _locked(place: int) -> bool:
     return True
 
 
-def _same_request(folder: Path, lock: Lock) -> bool:
+def _same_request(folder: Path, lock: Lock | Locks) -> bool:
     try:
         return (folder / LOCK).read_text(encoding="utf-8") == lock.to_json()
     except (OSError, UnicodeDecodeError):

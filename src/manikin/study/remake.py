@@ -10,9 +10,11 @@ from manikin.appraisal import Finding
 from manikin.clinic import Calibrated, ClinicalModel, compile_model, parse_model, repairs
 from manikin.cohort import Cohort
 from manikin.errors import ReleaseError
-from manikin.release import LOCK, Lock, differences, read_manifest, refuse_occupied, versions
+from manikin.release import LOCK, Lock, Locks, differences, read_manifest, refuse_occupied, versions
 from manikin.streams import Seed
+from manikin.study.comparison import carry_out_comparison, comparison_of
 from manikin.study.run import COMPARISON, MODEL, STUDY, Compare, Progress, carry_out, silent
+from manikin.study.scenarios import model_of
 from manikin.study.study import Study, parse_study
 
 
@@ -28,12 +30,33 @@ def remake(
         ReleaseError: The folder is no release, or what it was made from was changed.
     """
     expected = read_manifest(folder)
+    lock = folder / LOCK
+    if LOCK in expected and lock.is_file() and comparison_of(lock.read_text(encoding="utf-8", errors="replace")):
+        return _compared_again(folder, out, jobs, progress)
     stored, model, study = _inputs(folder, expected.keys() & {LOCK, MODEL, STUDY, COMPARISON})
     refuse_occupied(out)
     again = _calibrated(stored, model)
     compare = _handed_over(folder)
     carry_out(study, again, out, jobs=jobs, compare=compare, progress=progress, shard_patients=stored.shard_patients)
-    found = read_manifest(out)
+    return _outcome(folder, out, stored)
+
+
+def _compared_again(folder: Path, out: Path, jobs: int | None, progress: Progress) -> tuple[list[str], list[str]]:
+    """Make a comparison again from its lock."""
+    model, study = _texts(folder, read_manifest(folder).keys() & {LOCK, MODEL, STUDY})
+    locks = Locks.from_json((folder / LOCK).read_text(encoding="utf-8"))
+    refuse_occupied(out)
+    calibrated = [_calibrated(locks.scenarios[one.name], model_of(model, one)) for one in study.scenarios]
+    stored = locks.scenarios[locks.compared[0]]
+    carry_out_comparison(
+        study, model, calibrated, out, jobs=jobs, progress=progress, shard_patients=stored.shard_patients
+    )
+    return _outcome(folder, out, stored)
+
+
+def _outcome(folder: Path, out: Path, stored: Lock) -> tuple[list[str], list[str]]:
+    """Return the files that differ between a release and the one made again, and the versions that do."""
+    expected, found = read_manifest(folder), read_manifest(out)
     other = [name for name in sorted(expected.keys() | found.keys()) if expected.get(name) != found.get(name)]
     newer = [name for name, now in versions().items() if stored.versions.get(name) != now]
     return other, [f"{name} {stored.versions.get(name)} -> {versions()[name]}" for name in newer]
@@ -46,15 +69,20 @@ def verify(folder: Path, progress: Progress = silent) -> list[str]:
 
 def _inputs(folder: Path, names: set[str]) -> tuple[Lock, ClinicalModel, Study]:
     """Return what a release was made from, if that is as it was released."""
+    model, study = _texts(folder, names)
+    return Lock.from_json((folder / LOCK).read_text(encoding="utf-8")), model, study
+
+
+def _texts(folder: Path, names: set[str]) -> tuple[ClinicalModel, Study]:
     changed = differences(folder, only=names)
     if changed or not {LOCK, MODEL, STUDY} <= names:
         raise ReleaseError(
             f"{folder} can't be made again: {'; '.join(map(str, changed)) or 'its inputs are not in its manifest'}."
         )
     # To the byte: a model's digest is that of its file, whatever ends its lines.
-    texts = {name: (folder / name).read_bytes().decode() for name in (LOCK, MODEL, STUDY)}
+    texts = {name: (folder / name).read_bytes().decode() for name in (MODEL, STUDY)}
     model = parse_model(texts[MODEL], MODEL)
-    return Lock.from_json(texts[LOCK]), model, parse_study(texts[STUDY], model)
+    return model, parse_study(texts[STUDY], model)
 
 
 def _calibrated(stored: Lock, model: ClinicalModel) -> Calibrated:

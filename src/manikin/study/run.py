@@ -45,6 +45,7 @@ from manikin.release import (
     write_risk,
 )
 from manikin.streams import Seed
+from manikin.study.scenarios import calibrated_in, scenario_named
 from manikin.study.study import Study, changed
 
 MODEL, STUDY, COMPARISON = "inputs/model.yaml", "inputs/study.yaml", "inputs/comparison.json"
@@ -99,6 +100,7 @@ def run(
         GateError: The cohort failed a gate; it was set aside beside ``out``, with its evidence.
     """
     refuse_occupied(out)
+    study = _settled(study)
     select(model, study.given, study.oversample, study.thinned)
     calibrated = _calibrated(model, study, progress)
     return carry_out(study, calibrated, out, jobs=jobs, compare=compare, progress=progress)
@@ -155,6 +157,7 @@ def carry_out(
 
 def make(study: Study, model: ClinicalModel) -> Made:
     """Return a study's cohort in memory, made in this process; nothing is written."""
+    study = _settled(study)
     select(model, study.given, study.oversample, study.thinned)
     calibrated = _calibrated(model, study, silent)
     sampler = _sampler(study, calibrated)
@@ -181,12 +184,22 @@ def lock(study: Study, calibrated: Calibrated, shard_patients: int) -> Lock:
 
 
 def _portable(study: Study) -> Study:
-    """Return the study as a release keeps it: its model stands beside it."""
-    return changed(study, model="model.yaml")
+    """Return the study as a release keeps it: its model, that of its scenario if it has one, stands beside it."""
+    return changed(study, model="model.yaml", scenarios=() if study.scenario else None)
+
+
+def _settled(study: Study) -> Study:
+    """Return the study without its scenario, where that changes nothing."""
+    same = study.scenario and not scenario_named(study.scenario, study.scenarios).changes
+    return changed(study, scenario="") if same else study
 
 
 def _calibrated(model: ClinicalModel, study: Study, progress: Progress) -> Calibrated:
-    return calibrate(model.world(study.world, Seed(study.seed)), progress)
+    seed = Seed(study.seed)
+    published = calibrate(model.world(study.world, seed), progress)
+    if not study.scenario:
+        return published
+    return calibrated_in(published, scenario_named(study.scenario, study.scenarios), study.world, seed)
 
 
 def _sampler(study: Study, calibrated: Calibrated) -> Sampler:
@@ -223,7 +236,7 @@ def _appraised(
     study: Study, calibrated: Calibrated, cohort: Cohort, compared: Finding | None = None, progress: Progress = silent
 ) -> Appraisal:
     fewer = "; ".join(f"{text}, of whom {100 * share:g}% are kept" for text, share in study.thinned)
-    subject = Subject(cohort, calibrated.program, study.given, fewer, study.accuracy, Seed(study.seed))
+    subject = Subject(cohort, calibrated.program, study.given, fewer, study.accuracy, Seed(study.seed), study.scenario)
     return appraise(subject, study.facts(), compared, lambda done, total: progress("appraising", done, total))
 
 

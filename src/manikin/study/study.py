@@ -22,6 +22,7 @@ from manikin.formats import FORMATS
 from manikin.generators import select
 from manikin.streams import MAX_PATIENTS, MAX_SEED
 from manikin.study.conditions import ModelCondition
+from manikin.study.scenarios import Scenario, read_scenarios, scenario_named
 
 # The tables that an appraisal reads.
 NEEDED_TABLES = ("analysis", "truth")
@@ -43,6 +44,7 @@ class Study:
     ``model`` is a built-in model's name or a file; ``given`` and ``oversample`` are as on the command line; ``world``
     0 is the model as published, any other draws its uncertain numbers anew. ``defects`` are what is made imperfect on
     purpose, in the order in which it happens; ``accuracy`` is a study of diagnostic accuracy on these records.
+    ``scenarios`` are worlds to compare; ``scenario`` names the one that is made, and is empty for the model as published.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Study:
     tables: tuple[str, ...] = TABLES
     defects: tuple[AnyDefect, ...] = ()
     accuracy: Design | None = None
+    scenarios: tuple[Scenario, ...] = ()
+    scenario: str = ""
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and formats and tables that don't exist."""
@@ -73,6 +77,8 @@ class Study:
                 raise RequestError(f"The evidence is taken from the table '{one}'. Add it to the tables.")
         if not self.formats:
             raise RequestError(f"A study is written in at least one format: {', '.join(FORMATS)}.")
+        if self.scenario and self.scenarios:
+            scenario_named(self.scenario, self.scenarios)
 
     def facts(self) -> dict[str, Any]:
         """Return the study as its appraisal and documents quote it."""
@@ -90,6 +96,7 @@ class Study:
             "defects": [f"{in_words(one)}{f'. Source: {one.source}' if one.source else ''}" for one in self.defects]
             or None,
             "accuracy": None if self.accuracy is None else self.accuracy.in_words(),
+            "scenario": self.scenario or None,
         }
 
     @property
@@ -103,6 +110,7 @@ class Study:
         intent = stored.pop("intent")
         defects = [one.written() for one in stored.pop("defects")]
         accuracy = stored.pop("accuracy")
+        scenarios = {one.name: one.written() for one in stored.pop("scenarios")}
         ordered = {
             "study": stored.pop("name"),
             "purpose": intent.purpose,
@@ -115,6 +123,7 @@ class Study:
             },
             **({"defects": defects} if defects else {}),
             **({} if accuracy is None else {"accuracy": accuracy.written()}),
+            **({"scenarios": scenarios} if scenarios else {}),
         }
         return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=10_000)
 
@@ -186,6 +195,8 @@ def _read(
         accuracy = read_accuracy(written_accuracy, _speakable(found), notebook)
         for key, text in (("given", given), ("oversample", oversample)):
             _check_selection(section, key, text, found)
+    scenarios = read_scenarios(section.get("scenarios"), found, notebook)
+    scenario = _chosen(section, scenarios, stands=model is not None)
     section.close()
     notebook.raise_as(StudyError)
     assert found is not None
@@ -202,7 +213,19 @@ def _read(
         tables=tables,
         defects=defects,
         accuracy=accuracy,
+        scenarios=scenarios,
+        scenario=scenario,
     ), found
+
+
+def _chosen(section: Section, scenarios: tuple[Scenario, ...], *, stands: bool) -> str:
+    """Return the scenario that is to be made; ``stands`` says whether the model at hand may be that of the scenario."""
+    name = section.text("scenario")
+    if name and name not in {one.name for one in scenarios} and (scenarios or not stands):
+        known = closest(name, [one.name for one in scenarios]) if scenarios else "Add a block 'scenarios' with it."
+        section.notebook.add(section.get("scenario") or section.mapping, f"There is no scenario '{name}'.", known)
+        return ""
+    return name
 
 
 def defects_of(written: Sequence[Any], model: ClinicalModel) -> tuple[AnyDefect, ...]:

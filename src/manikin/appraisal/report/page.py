@@ -75,9 +75,13 @@ def render(appraisal: Appraisal) -> str:
     )
 
 
-@cache
 def _template() -> Template:
-    """Return the page's template, with its style and its filters."""
+    return environment().get_template("page.html.j2")
+
+
+@cache
+def environment() -> Environment:
+    """Return what all pages are made with: their style and their filters."""
     environment = Environment(
         loader=FunctionLoader(_packaged),
         autoescape=True,
@@ -95,7 +99,7 @@ def _template() -> Template:
     }
     environment.filters |= {"sentence": _sentence, "digest": _digest}
     environment.globals |= {"style": Markup(_packaged("style.css")), "bar": pictures.bar}
-    return environment.get_template("page.html.j2")
+    return environment
 
 
 def _packaged(name: str) -> str:

@@ -201,7 +201,9 @@ class StateReader:
                 self.terms.claim(item, f"way out of {state}", inner)
             inner.close()
             if go:
-                found.append(Transition(go, self._address(f"{state} to {go}"), when, share))
+                # A line without a share draws nothing: put before others, as a new rule is, it leaves their chance alone.
+                address = f"{state} to {go}" if share is None else self._address(f"{state} to {go}")
+                found.append(Transition(go, address, when, share))
         if found and not (found[-1].when is None and found[-1].share is None):
             self.terms.notebook.add(
                 items[-1], f"{section.what}: nobody may be left behind.", "End 'then' with a line that says only 'go'."
