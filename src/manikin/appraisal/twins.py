@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from manikin.appraisal.finding import Interval
 from manikin.appraisal.flow import Flow, flow_of
 from manikin.clinic import ClinicalModel
-from manikin.codebook import Kind, Variable
+from manikin.codebook import Kind, Variable, in_sentence
 from manikin.cohort import STATES, Cohort
 from manikin.streams import Floats
 
@@ -134,7 +134,7 @@ def contrast(
     """
     pair = _Pair(one, other)
     touched, courses, differing = pair.followed(progress)
-    outcomes = [*pair.outcomes(differing), *_course_outcomes(courses)]
+    outcomes = [*pair.outcomes(differing), *_course_outcomes(courses, one.model)]
     weights = one.cohort.weights()
     found = tuple(each for outcome in outcomes for each in _differences(outcome, weights))
     columns = {"patient_id": pair.identifiers, "touched": pa.array(touched)}
@@ -314,9 +314,10 @@ _TITLES = {
 }
 
 
-def _course_outcomes(courses: Mapping[str, tuple[Any, Any]]) -> Iterator[_Outcome]:
+def _course_outcomes(courses: Mapping[str, tuple[Any, Any]], model: ClinicalModel) -> Iterator[_Outcome]:
+    states = model.pathway.states if model.pathway else {}
     for name, (a, b) in courses.items():
-        title = _TITLES.get(name) or f"Time in {name.removeprefix('hours_in_').replace('_', ' ')}"
+        title = _TITLES.get(name) or f"Time in: {in_sentence(states[name.removeprefix('hours_in_')].title)}"
         if name == "left_by":
             levels = tuple(dict.fromkeys([*sorted(set(a) | set(b))]))
             codes = [np.array([levels.index(one) for one in side], np.int8) for side in (a, b)]

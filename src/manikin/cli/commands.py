@@ -239,11 +239,11 @@ def _print_verdict(made: Made) -> None:
 def _print_contrast(contrast: Contrast) -> None:
     from manikin.appraisal.report import in_words
 
-    print(f"  {'Touched':<28} {contrast.touched:,} of {contrast.patients:,} patients")
-    print(f"  {'The same, to the byte':<28} {contrast.identical:,}")
+    print(f"  {'Touched':<48} {contrast.touched:,} of {contrast.patients:,} patients")
+    print(f"  {'The same, to the byte':<48} {contrast.identical:,}")
     for one in contrast.differences:
         if one.differing and not one.name.startswith("course_"):
-            print(f"  {one.title:<28.28} {in_words(one)}")
+            print(f"  {one.title:<48.48} {in_words(one)}")
 
 
 def _sentence_of(check: str) -> str:
