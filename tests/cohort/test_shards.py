@@ -104,7 +104,7 @@ def test_a_run_killed_at_any_moment_leaves_no_release_and_resumes_to_the_same_by
             out.rename(tmp_path / f"done-{number}")
         for left in tmp_path.glob(".out*"):
             assert not (left / "manifest.json").exists() or _sealed_whole(left, tmp_path / "whole")
-            amid_shards += 0 < len(list(left.glob("truth/*.parquet"))) < 20
+            amid_shards += 0 < len(list(left.glob("truth/truth/*.parquet"))) < 20
             if number % 4 == 1:
                 shutil.rmtree(left)
     assert killed >= 15
@@ -117,7 +117,9 @@ def test_a_run_killed_at_any_moment_leaves_no_release_and_resumes_to_the_same_by
 def _wait(process: subprocess.Popen[bytes], folder: Path, shards: int, seconds: float) -> None:
     """Wait until so many shards were written, or for so long, or for the end."""
     end = time.monotonic() + seconds
-    while process.poll() is None and time.monotonic() < end and len(list(folder.glob("truth/*.parquet"))) < shards:
+    while (
+        process.poll() is None and time.monotonic() < end and len(list(folder.glob("truth/truth/*.parquet"))) < shards
+    ):
         time.sleep(0.002)
 
 

@@ -145,7 +145,7 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_what_is_no_release_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReleaseError, match=r"is no release: it has no manifest\.json"):
+    with pytest.raises(ReleaseError, match=r"is no release: it does not exist"):
         verify(tmp_path / "nowhere")
     with pytest.raises(ReleaseError, match="is no release"):
         remake(tmp_path, tmp_path / "again")
@@ -174,7 +174,7 @@ def test_another_seed_is_another_release(make_release: Maker, release: Path, tmp
     one, other = bytes_of(release), bytes_of(tmp_path / "other")
     assert {name for name in one if one[name] != other[name]} >= {
         "data/analysis.csv",
-        "truth/part-00000.parquet",
+        "truth/truth/part-00000.parquet",
         "lock.json",
         MANIFEST,
     }

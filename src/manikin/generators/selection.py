@@ -186,9 +186,10 @@ def _bind(scope: Scope, text: str, option: str) -> Expression:
     try:
         bound = scope.bind(text)
     except ExpressionError as error:
-        raise RequestError(
-            f"{option} '{text}', character {error.offset + 1}: {error.what} {error.suggestion}"
-        ) from error
+        hint = error.suggestion
+        if "There is no function" in error.what:
+            hint = f"{hint} What happened to patients is asked through variables that read it, such as died=yes."
+        raise RequestError(f"{option} '{text}', character {error.offset + 1}: {error.what} {hint}") from error
     if bound.type.kind != "condition":
         raise RequestError(f"{option} '{text}' is no condition. Compare it: {text} > 0")
     return bound

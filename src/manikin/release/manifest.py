@@ -62,6 +62,8 @@ def read_manifest(folder: Path) -> dict[str, Entry]:
     except FileNotFoundError as error:
         raise ReleaseError(
             f"{folder} is no release: it has no {MANIFEST}. A run that was interrupted resumes with the same command."
+            if folder.exists()
+            else f"{folder} is no release: it does not exist."
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReleaseError(f"{folder / MANIFEST} is no manifest: the release was damaged or changed.") from error

@@ -261,7 +261,8 @@ def _lacks(done: list[str], word: str) -> str:
 
 def _possible(done: list[str], word: str, known: list[str]) -> str:
     """Return what was possible at a place, the nearest of it first."""
-    near = closest(word, known).partition("? ")[0] if "Did you mean" in closest(word, known) else ""
+    known = list(dict.fromkeys(known))
+    near = closest(word, known).partition("?")[0] if "Did you mean" in closest(word, known) else ""
     before = ".".join([*done, ""])
     meant = near.removeprefix("Did you mean '").removesuffix("'")
     hint = f"Did you mean '{before}{meant}'? " if near else ""

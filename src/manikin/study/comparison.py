@@ -193,7 +193,7 @@ def _sampler(study: Study, calibrated: Calibrated) -> KnowledgeSampler:
 
 def _folders(place: Path, layout: Layout) -> dict[str, Path]:
     tables = [name for name in layout.tables if name in (*TABLES, STATES) and name != DEFECTS]
-    beside = {"truth": place / "truth", STATES: place / "truth" / STATES}
+    beside = {name: place / "truth" / name for name in ("truth", STATES)}
     return {name: beside.get(name, place / "data" / name) for name in tables}
 
 

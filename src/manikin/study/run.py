@@ -218,8 +218,8 @@ def _tables(study: Study, layout: Layout) -> tuple[str, ...]:
 
 
 def _folders(study: Study, layout: Layout, folder: Path) -> dict[str, Path]:
-    truths = {name: folder / "truth" / name for name in (STATES, *layout.truths)}
-    beside = {"truth": folder / "truth", DEFECTS: folder / DEFECTS, **truths}
+    truths = {name: folder / "truth" / name for name in ("truth", STATES, *layout.truths)}
+    beside = {DEFECTS: folder / DEFECTS, **truths}
     return {name: beside.get(name, folder / "data" / name) for name in _tables(study, layout)}
 
 
@@ -275,7 +275,7 @@ def _drop_unasked(folder: Path, study: Study, layout: Layout) -> None:
         for name, place in _folders(study, layout, folder).items():
             for part in place.glob("part-*.parquet"):
                 part.unlink()
-            if name not in ("truth", DEFECTS):
+            if name != DEFECTS:
                 shutil.rmtree(place)
 
 

@@ -105,6 +105,7 @@ class PathwayReader:
         processes: dict[str, Process],
         trajectories: dict[str, Trajectory],
     ) -> Pathway | None:
+        before = len(self.terms.notebook.mistakes)
         title = section.text("title", "Pathway of care")
         arrival, start = self._arrival(section), section.needed_text("start", "the name of the first state")
         resources, serving, site = self._resources(section)
@@ -126,7 +127,9 @@ class PathwayReader:
             self.terms.notebook.add(
                 section.get("start") or section.mapping, f"There is no state '{start}'.", closest(start, states)
             )
-        self._check_reach(section, states, start)
+        if len(self.terms.notebook.mistakes) == before:
+            # Otherwise who comes where is not known.
+            self._check_reach(section, states, start)
         for name, one in states.items():
             if one.index and name != start:
                 self.terms.notebook.add(

@@ -62,7 +62,7 @@ class StateReader:
                     f"{section.what}: 'index' is written for everybody, at once.",
                     "Write: writes: [index]",
                 )
-        if not ends and not then:
+        if not ends and not self.terms.items(section, "then"):
             self.terms.notebook.add(
                 section.mapping,
                 f"{section.what} has no way out.",
@@ -162,7 +162,10 @@ class StateReader:
                 )
                 continue
             if what.text not in known:
-                self.terms.notebook.add(what, f"There is no {of} '{what.text}'.", closest(what.text, known))
+                declared = f"Declare it under the pathway's '{'entries' if of == 'entry' else 'tests'}', or correct it."
+                self.terms.notebook.add(
+                    what, f"There is no {of} '{what.text}'.", f"{closest(what.text, known)} {declared}".strip()
+                )
                 continue
             found.append(Act(what.text, self._address(f"{state} {key} {what.text}"), when, share, after))
         return tuple(found)
@@ -184,8 +187,8 @@ class StateReader:
 
     def _ways_out(self, section: Section, state: str) -> tuple[Transition, ...]:
         """Return the ways out of a state; the last one is open to all who are left."""
-        found, items = [], self.terms.items(section, "then")
-        for item in items:
+        found, open_to_all = [], []
+        for item in self.terms.items(section, "then"):
             if not isinstance(item, Block):
                 self.terms.notebook.add(
                     item, f"{section.what}: a way out is a block.", "Write: - {when: x > 5, go: another}"
@@ -197,6 +200,7 @@ class StateReader:
                 self.terms.condition(inner, "when"),
                 self.terms.probability(inner, "share"),
             )
+            open_to_all.append((item, inner.get("when") is None and inner.get("share") is None))
             if inner.get("source") is not None:
                 self.terms.claim(item, f"way out of {state}", inner)
             inner.close()
@@ -204,18 +208,24 @@ class StateReader:
                 # A line without a share draws nothing: put before others, as a new rule is, it leaves their chance alone.
                 address = f"{state} to {go}" if share is None else self._address(f"{state} to {go}")
                 found.append(Transition(go, address, when, share))
-        if found and not (found[-1].when is None and found[-1].share is None):
+        self._check_ways(section, open_to_all)
+        return tuple(found)
+
+    def _check_ways(self, section: Section, open_to_all: list[tuple[Block, bool]]) -> None:
+        """Tell if somebody is left behind, or lines come after everybody has left."""
+        if open_to_all and not open_to_all[-1][1]:
             self.terms.notebook.add(
-                items[-1], f"{section.what}: nobody may be left behind.", "End 'then' with a line that says only 'go'."
+                open_to_all[-1][0],
+                f"{section.what}: nobody may be left behind.",
+                "End 'then' with a line that says only 'go'.",
             )
-        for item, one in zip(items, found[:-1], strict=False):
-            if one.when is None and one.share is None:
+        for item, everybody in open_to_all[:-1]:
+            if everybody:
                 self.terms.notebook.add(
                     item,
                     f"{section.what}: everybody leaves here; the lines after it do nothing.",
                     "Move it to the end.",
                 )
-        return tuple(found)
 
     def _target_state(self, section: Section) -> str:
         value = section.need("go", "the name of a state")
