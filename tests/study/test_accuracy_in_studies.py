@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from malformed import Case
 
 import manikin
 from manikin.cli import main
@@ -20,7 +21,6 @@ from manikin.errors import StudyError
 from manikin.study import Made, Study, accuracy_of, changed, make, parse_study, read_study, remake, run, verify
 from toy import TOY, bytes_of
 
-HERE = "¦"
 STUDY = """\
 study: small
 purpose: test the reader of studies of accuracy
@@ -40,26 +40,6 @@ accuracy:
     - {incorporation: 30%, when: sex == male}
     - {review: reference, share: 25%}
 """
-
-
-@dataclass(frozen=True)
-class Case:
-    """One edit of the study; the mistake is told at the mark, and names ``word``."""
-
-    kind: str
-    old: str
-    new: str
-    word: str
-
-    @property
-    def text(self) -> str:
-        assert STUDY.count(self.old) == 1, self.kind
-        return STUDY.replace(self.old, self.new)
-
-    @property
-    def place(self) -> tuple[int, int]:
-        before = self.text[: self.text.index(HERE)]
-        return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 _BLOCK = STUDY[STUDY.index("accuracy:\n") :]
@@ -133,14 +113,7 @@ def test_at_least_30_kinds_of_mistakes_are_tried() -> None:
 def test_a_malformed_study_of_accuracy_is_told_with_its_place(
     case: Case, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "study.yaml").write_text(case.text.replace(HERE, ""), encoding="utf-8")
-    line, column = case.place
-    assert main(["make", "study.yaml"]) == 2
-    told = capsys.readouterr().err
-    assert f"study.yaml:{line}:{column}  " in told, told
-    assert case.word in told, told
-    assert "1 mistake;" in told, told
-    assert sorted(path.name for path in folder.iterdir()) == ["study.yaml", "toy.yaml"]
+    case.assert_told(STUDY, folder, capsys)
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

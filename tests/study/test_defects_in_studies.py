@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from malformed import Case
 
 import manikin
 from manikin.cli import main
@@ -23,7 +23,6 @@ from manikin.study import Made, Study, changed, defects_of, make, parse_study, r
 from manikin.study.run import silent
 from toy import SHARD, TOY, bytes_of
 
-HERE = "¦"
 STUDY = """\
 study: small
 purpose: test the reader of defects
@@ -43,26 +42,6 @@ defects:
   - {offset: [sbp], by: 4, when: sex == male, share: 100%}
   - {under-represent: sex == female, keep: 50%}
 """
-
-
-@dataclass(frozen=True)
-class Case:
-    """One edit of the study; the mistake is told at the mark, and names ``word``."""
-
-    kind: str
-    old: str
-    new: str
-    word: str
-
-    @property
-    def text(self) -> str:
-        assert STUDY.count(self.old) == 1, self.kind
-        return STUDY.replace(self.old, self.new)
-
-    @property
-    def place(self) -> tuple[int, int]:
-        before = self.text[: self.text.index(HERE)]
-        return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 CASES = (
@@ -140,14 +119,7 @@ def test_at_least_15_kinds_of_mistakes_are_tried() -> None:
 def test_a_malformed_defect_is_told_with_its_place(
     case: Case, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "study.yaml").write_text(case.text.replace(HERE, ""), encoding="utf-8")
-    line, column = case.place
-    assert main(["make", "study.yaml"]) == 2
-    told = capsys.readouterr().err
-    assert f"study.yaml:{line}:{column}  " in told, told
-    assert case.word in told
-    assert "1 mistake;" in told
-    assert sorted(path.name for path in folder.iterdir()) == ["study.yaml", "toy.yaml"]
+    case.assert_told(STUDY, folder, capsys)
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "clinic"))
 
+from malformed import Case
 from timed_model import TEXT
 
 import manikin
@@ -22,7 +22,6 @@ from manikin.errors import StudyError
 from manikin.study import Made, defects_in, read_study, remake, run, verify
 from toy import bytes_of
 
-HERE = "¦"
 MODEL = TEXT.replace(
     "shares: {female: 50, male: 50}, source: book verified}",
     "shares: {female: 50, male: 50}, source: book verified, static: yes}",
@@ -47,26 +46,6 @@ defects:
   - {site-effect: [marker], site: north, scale: 1.2, code: M7, share: 21%}
   - {duplicate-patients: [birth_date, sex], moved: 60%, share: 11%}
 """.replace("[film]", "[shadow]")
-
-
-@dataclass(frozen=True)
-class Case:
-    """One edit of the study; the mistake is told at the mark, and names ``word``."""
-
-    kind: str
-    old: str
-    new: str
-    word: str
-
-    @property
-    def text(self) -> str:
-        assert STUDY.count(self.old) == 1, self.kind
-        return STUDY.replace(self.old, self.new)
-
-    @property
-    def place(self) -> tuple[int, int]:
-        before = self.text[: self.text.index(HERE)]
-        return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 CASES = (
@@ -119,13 +98,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_malformed_defect_is_told_with_its_place(
     case: Case, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "study.yaml").write_text(case.text.replace(HERE, ""), encoding="utf-8")
-    line, column = case.place
-    assert main(["check", "study.yaml"]) == 2
-    told = capsys.readouterr().err
-    assert f"study.yaml:{line}:{column}  " in told, told
-    assert case.word in told
-    assert "1 mistake;" in told
+    case.assert_told(STUDY, folder, capsys, command="check")
 
 
 def test_a_study_written_and_read_again_is_the_same(folder: Path) -> None:
