@@ -146,13 +146,12 @@ class KnowledgeSampler:
     def _followed(self, drawn: Columns, ordinals: Ordinals) -> dict[str, Any]:
         """Return index dates and, where patients are followed, what is asked of their course, and their timeline."""
         draws = self._draws(drawn, ordinals)
-        dates = {INDEX_DATE: self.model.index_dates.at(draws.once("index_date"))}
         if self.pathway is None:
-            return dates
+            return {INDEX_DATE: self.model.index_dates.at(draws.once("index_date"))}
         columns = self.program.sample(self.program.order, draws, drawn, self.selection.clamps, record=True)
         course = columns.pop(PATHWAY)
         found = {name: column for name, column in columns.items() if np.ndim(column) and name not in drawn}
-        return {**found, **dates, TIMELINE: timeline_of(course)}
+        return {**found, INDEX_DATE: course.days, TIMELINE: timeline_of(course)}
 
     def _accepted(self, ordinals: Ordinals, first: int) -> dict[str, Any]:
         """Return the columns that decide on acceptance, of accepted candidates; empty where everyone is."""
