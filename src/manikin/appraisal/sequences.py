@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from manikin.appraisal.finding import Finding, Measure
-from manikin.cohort.timeline import ENDINGS
+from manikin.codebook import ENDINGS
 from manikin.generators.sequence import STUDY, Domain, Histories, grid
 from manikin.streams import Floats, Seed
 

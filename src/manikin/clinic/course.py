@@ -24,10 +24,10 @@ from manikin.clinic.expressions import Columns, Type
 from manikin.clinic.measuring import Bench
 from manikin.clinic.memory import Memory, Rows
 from manikin.clinic.ordering import Ordering, Plan
-from manikin.clinic.pathway import ENDINGS, Act, Pathway, State, Transition
+from manikin.clinic.pathway import Act, Pathway, State, Transition
 from manikin.clinic.queues import MOST_ROUNDS, Queues
 from manikin.clinic.view import DAY, Surroundings, View
-from manikin.codebook import Days, IndexDates, Variable
+from manikin.codebook import ENDINGS, Days, IndexDates, Variable
 from manikin.errors import RequestError
 from manikin.streams import Draws, Floats
 

@@ -5,7 +5,7 @@ Everything here is read from a model file and checked. ``course`` carries it out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,7 +20,6 @@ from manikin.streams import Floats
 PATHWAY = "pathway()"
 
 KINDS = ("medication", "condition", "procedure", "decision")
-ENDINGS = ("death", "loss", "discharge", "study")
 
 # No delay is longer, in minutes: a bit more than two centuries.
 _LONGEST = float(1 << 27)
@@ -321,7 +320,7 @@ class Pathway:
     def asks(self) -> frozenset[str]:
         """Every name that is read while it runs."""
         parts = (self.tests, self.states, self.processes, self.trajectories)
-        return frozenset(_each(one.reads for part in parts for one in part.values()))
+        return frozenset[str]().union(*(one.reads for part in parts for one in part.values()))
 
     @property
     def reads(self) -> frozenset[str]:
@@ -331,8 +330,3 @@ class Pathway:
         return frozenset(
             name for name in self.asks | static | self.horizon.reads if name not in moving and "(" not in name
         )
-
-
-def _each(sets: Iterable[frozenset[str]]) -> Iterator[str]:
-    for one in sets:
-        yield from one

@@ -3,7 +3,7 @@
 Enters: nothing but published knowledge. Leaves: the ``Variable`` that every other part reads instead of guessing.
 """
 
-from manikin.codebook.calendar import Days, IndexDates, Season, day_of_year
+from manikin.codebook.calendar import ENDINGS, Days, IndexDates, Season, day_of_year
 from manikin.codebook.formulas import FORMULAS, Formula
 from manikin.codebook.units import check_unit, factor
 from manikin.codebook.variable import (
@@ -20,6 +20,7 @@ from manikin.codebook.variable import (
 )
 
 __all__ = [
+    "ENDINGS",
     "FORMULAS",
     "Basis",
     "Citation",

@@ -1,4 +1,4 @@
-"""When index encounters fall: days between two dates, all alike or with a season."""
+"""When index encounters fall: days between two dates, all alike or with a season; and why follow-up ends."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from manikin.streams import Floats
 Days = npt.NDArray[np.datetime64]
 
 _DAYS_IN_YEAR = 365.25
+
+# Why follow-up ends; a patient's ending is kept as its number here.
+ENDINGS = ("death", "loss", "discharge", "study")
 
 
 @dataclass(frozen=True)

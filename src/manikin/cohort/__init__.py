@@ -24,14 +24,13 @@ from manikin.cohort.layout import (
     recorded,
 )
 from manikin.cohort.shards import SHARD_PATIENTS, Plan, shard_patients, write
-from manikin.cohort.timeline import ENDINGS, Encounters, Entry, Events, States, Timeline, Vocabulary
+from manikin.cohort.timeline import Encounters, Entry, Events, States, Timeline, Vocabulary
 
 __all__ = [
     "CLEAN_ENCOUNTERS",
     "CLEAN_EVENTS",
     "DEFECTS",
     "DUPLICATES",
-    "ENDINGS",
     "INDEX_DATE",
     "SHARD_PATIENTS",
     "STATES",

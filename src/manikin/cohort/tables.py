@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from manikin.codebook import Days, Kind, Variable
+from manikin.codebook import ENDINGS, Days, Kind, Variable
 from manikin.cohort.defects.chart import Chart, Twins
 from manikin.cohort.defects.duplicates import BIRTH_DATE
 from manikin.cohort.defects.log import Told, log_table
@@ -37,7 +37,7 @@ from manikin.cohort.layout import (
     Layout,
     observed,
 )
-from manikin.cohort.timeline import ENDINGS, Entry, Events, Timeline, Vocabulary, Whole
+from manikin.cohort.timeline import Entry, Events, Timeline, Vocabulary, Whole
 from manikin.streams import Floats, Ordinals, Seed
 
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
@@ -79,9 +79,10 @@ class _People:
         self.ordinals = ordinals
         self.count = len(ordinals)
         self.patient_id = _text_ids(_PREFIX, seed.permuted(ordinals))
-        dates = columns.get(INDEX_DATE)
-        drawn = seed.stream("index_date").uniform_at(ordinals)
-        self.index_date = layout.index_dates.at(drawn) if dates is None else dates
+        dates: Days | None = columns.get(INDEX_DATE)
+        if dates is None:
+            dates = layout.index_dates.at(seed.stream("index_date").uniform_at(ordinals))
+        self.index_date = dates
         self.birthday = seed.stream("birthday").uniform_at(ordinals)
 
     def analysis(self) -> pa.Table:

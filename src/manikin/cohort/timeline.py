@@ -15,9 +15,6 @@ import numpy.typing as npt
 Whole = npt.NDArray[Any]
 """Whole numbers, of whatever width holds them."""
 
-# Why follow-up ends, by number.
-ENDINGS = ("death", "loss", "discharge", "study")
-
 
 @dataclass(frozen=True)
 class Entry:

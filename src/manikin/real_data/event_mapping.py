@@ -9,8 +9,7 @@ from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from pathlib import Path
 
-from manikin.codebook import Kind, Range, Variable, check_unit
-from manikin.cohort.timeline import ENDINGS
+from manikin.codebook import ENDINGS, Kind, Range, Variable, check_unit
 from manikin.document import Mapping, Notebook, Scalar, Section, Sequence, Value, load, read_number
 from manikin.errors import MappingError, RequestError, UnitError, closest
 from manikin.generators.sequence import Domain, Item

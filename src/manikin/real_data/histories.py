@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manikin.codebook import Variable
-from manikin.cohort.timeline import ENDINGS
+from manikin.codebook import ENDINGS, Variable
 from manikin.errors import RealDataError
 from manikin.generators.sequence import STUDY, Histories, grid, one_state, snapped, timeline_of
 from manikin.real_data.event_mapping import EventMapping, Place

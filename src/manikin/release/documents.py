@@ -13,13 +13,12 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from manikin.appraisal import Appraisal
 from manikin.clinic import Calibrated, ClinicalModel
-from manikin.codebook import FORMULAS, Disclosure, Formula, Range
+from manikin.codebook import ENDINGS, FORMULAS, Disclosure, Formula, Range
 from manikin.cohort import (
     CLEAN_ENCOUNTERS,
     CLEAN_EVENTS,
     DEFECTS,
     DUPLICATES,
-    ENDINGS,
     STATES,
     WEIGHT,
     Cohort,

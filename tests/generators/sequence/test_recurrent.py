@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from manikin.appraisal.sequences import GAPS, NEXT, Gulf, violations
-from manikin.cohort import ENDINGS, Plan, write
+from manikin.codebook import ENDINGS
+from manikin.cohort import Plan, write
 from manikin.errors import MissingExtraError
 from manikin.generators.sequence import Histories, Recurrent, Training, load, save, train_recurrent
 from manikin.streams import Seed

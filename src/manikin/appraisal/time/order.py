@@ -11,7 +11,7 @@ from manikin.appraisal.check import Subject
 from manikin.appraisal.finding import Measure
 from manikin.appraisal.time.reading import BELOW, NONE, Array, Part, Words, read_part, words_of
 from manikin.clinic.pathway import Pathway
-from manikin.cohort import ENDINGS
+from manikin.codebook import ENDINGS
 
 _IN_TIME, _VALUES = "Order in time", "Values over time"
 

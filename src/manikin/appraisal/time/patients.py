@@ -11,7 +11,8 @@ from manikin.appraisal.time.delays import led
 from manikin.appraisal.time.reading import Array, Part, Words
 from manikin.appraisal.time.states import title_of
 from manikin.clinic.pathway import Pathway
-from manikin.cohort import ENDINGS, Cohort
+from manikin.codebook import ENDINGS
+from manikin.cohort import Cohort
 
 _SHOWN = 6
 # What one picture can hold.

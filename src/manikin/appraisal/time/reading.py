@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manikin.clinic import ClinicalModel
-from manikin.codebook import Variable
-from manikin.cohort import ENDINGS, STATES, Cohort, Entry, code_of
+from manikin.codebook import ENDINGS, Variable
+from manikin.cohort import STATES, Cohort, Entry, code_of
 
 Array = npt.NDArray[Any]
 

@@ -9,7 +9,7 @@ import numpy as np
 from manikin.appraisal.time.axis import Axis
 from manikin.appraisal.time.reading import Array, Part, Words
 from manikin.clinic.pathway import Pathway
-from manikin.cohort import ENDINGS
+from manikin.codebook import ENDINGS
 from manikin.streams import Floats
 
 # The quantiles by which times and values are told.

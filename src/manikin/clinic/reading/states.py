@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from manikin.clinic.grammar import DURATIONS
-from manikin.clinic.pathway import ENDINGS, Act, Contact, Risk, Span, State, Transition
+from manikin.clinic.pathway import Act, Contact, Risk, Span, State, Transition
 from manikin.clinic.reading.terms import Terms
+from manikin.codebook import ENDINGS
 from manikin.document import Mapping as Block
 from manikin.document import Scalar, Section
 from manikin.errors import closest

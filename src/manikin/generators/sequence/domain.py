@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from manikin.codebook import IndexDates, Kind, Variable, snap
+from manikin.codebook import ENDINGS, IndexDates, Kind, Variable, snap
 from manikin.cohort.index import code_of
 from manikin.cohort.layout import Columns, Field, Layout
-from manikin.cohort.timeline import ENDINGS, Encounters, Entry, Events, States, Timeline, Vocabulary
+from manikin.cohort.timeline import Encounters, Entry, Events, States, Timeline, Vocabulary
 from manikin.errors import RequestError
 from manikin.generators.sequence.scale import grid
 from manikin.streams import Floats, Seed

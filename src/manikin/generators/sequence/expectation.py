@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
-from manikin.cohort.timeline import ENDINGS
+from manikin.codebook import ENDINGS
 from manikin.generators.sequence.durations import Durations
 from manikin.streams import Floats
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from manikin.cohort.timeline import ENDINGS
+from manikin.codebook import ENDINGS
 from manikin.errors import RequestError
 from manikin.generators.sequence.contacts import (
     SETTINGS,

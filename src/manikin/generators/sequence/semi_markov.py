@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from manikin.codebook import Kind, Variable
+from manikin.codebook import ENDINGS, Kind, Variable
 from manikin.cohort.layout import TIMELINE, Columns, Layout
-from manikin.cohort.timeline import ENDINGS, States, Timeline
+from manikin.cohort.timeline import States, Timeline
 from manikin.errors import RequestError
 from manikin.generators.sequence.chance import Chance, Memory, normal_above
 from manikin.generators.sequence.contacts import SETTINGS, recency

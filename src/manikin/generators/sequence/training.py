@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from manikin.cohort.timeline import ENDINGS
+from manikin.codebook import ENDINGS
 from manikin.errors import MissingExtraError, RequestError
 from manikin.generators.sequence.contacts import (
     earlier,
