@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 MANIKIN = """
@@ -85,15 +86,20 @@ def measure(model: str, patients: int, jobs: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def told(doc: str | None, measure: Callable[[str, int, int], dict[str, float]]) -> None:
+    """Ask the command line for a model, patients and jobs, and print the figures of a measurement."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="diabetes-screening")
     parser.add_argument("--patients", type=int, default=1_000_000)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     for name, value in measure(options.model, options.patients, options.jobs).items():
         print(f"{name:<20} {value:,}")
+
+
+def main() -> None:
+    """Print the figures."""
+    told(__doc__, measure)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,13 @@ and at half the size.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from benchmarks.throughput import timed
+from benchmarks.throughput import timed, told
 from manikin.cohort.shards import write_whole
 
 MANIKIN = """
@@ -72,13 +71,7 @@ def _rewritten(parts: list[Path], out: Path) -> tuple[int, float]:
 
 def main() -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="diabetes-screening")
-    parser.add_argument("--patients", type=int, default=1_000_000)
-    parser.add_argument("--jobs", type=int, default=2)
-    options = parser.parse_args()
-    for name, value in measure(options.model, options.patients, options.jobs).items():
-        print(f"{name:<20} {value:,}")
+    told(__doc__, measure)
 
 
 if __name__ == "__main__":
