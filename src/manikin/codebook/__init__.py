@@ -3,6 +3,7 @@
 Enters: nothing but published knowledge. Leaves: the ``Variable`` that every other part reads instead of guessing.
 """
 
+from manikin.codebook.bins import Bins, Codes, Domain, bins_of
 from manikin.codebook.calendar import ENDINGS, Days, IndexDates, Season, day_of_year
 from manikin.codebook.formulas import FORMULAS, Formula
 from manikin.codebook.units import check_unit, factor
@@ -23,9 +24,12 @@ __all__ = [
     "ENDINGS",
     "FORMULAS",
     "Basis",
+    "Bins",
     "Citation",
+    "Codes",
     "Days",
     "Disclosure",
+    "Domain",
     "Formula",
     "Grounds",
     "IndexDates",
@@ -34,6 +38,7 @@ __all__ = [
     "ReferenceInterval",
     "Season",
     "Variable",
+    "bins_of",
     "check_unit",
     "day_of_year",
     "factor",
