@@ -145,8 +145,10 @@ class _Attack:
                     aim = np.zeros(len(part))
                     aim[number] = sign
                     reached = linprog(aim, A_eq=inside, b_eq=due, bounds=(0, self.total), method="highs").x
-                    low[mine] = np.minimum(low[mine], reached[: len(mine)])
-                    high[mine] = np.maximum(high[mine], reached[: len(mine)])
+                    # Without a solution nothing is known to be possible, so that more will be hidden.
+                    if reached is not None:
+                        low[mine] = np.minimum(low[mine], reached[: len(mine)])
+                        high[mine] = np.maximum(high[mine], reached[: len(mine)])
         return low, high
 
     @cached_property
