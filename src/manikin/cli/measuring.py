@@ -33,7 +33,7 @@ def measure(options: Namespace) -> int:
     plan, model = _wanted(options)
     key = read_key(Path(options.key)) if options.key else None
     variables = {name: one.meaning for name, one in model.variables.items() if one.role is Role.DATA}
-    asked = survey(Path(options.mapping), variables, plan)
+    asked = survey(Path(options.mapping), variables, plan, _event_mapping(plan, options))
     print(f"{asked.population}.")
     sender = Sender(
         options.site or asked.mapping.title,
@@ -61,7 +61,8 @@ def _private(asked: Survey, sender: Sender, options: Namespace) -> Aggregates | 
     )
     if options.dry_run:
         return None
-    people = asked.read(Path(options.records))
+    paths = (Path(path) if path else None for path in (options.events, options.people))
+    people = asked.read(Path(options.records), *paths)
     account = _account(asked, budget, options)
     found = measure(people, asked, account, budget.rho)
     print(f"  {'Left of the budget':<44} rho {account.left:.4g} of {account.budget.rho:.4g}")
@@ -73,7 +74,7 @@ def _suppressed(asked: Survey, sender: Sender, options: Namespace) -> Aggregates
 
     print(
         "  NOT differentially private: exact tables, small cells suppressed, for controlled use only.\n"
-        f"  {'Tables':<44} {len(asked.questions)}, cells below {options.min_cell} suppressed"
+        f"  {'Small':<44} cells below {options.min_cell}, and those that would give them away; events are not told"
     )
     if options.dry_run:
         return None
@@ -123,6 +124,23 @@ def _wanted(options: Namespace) -> tuple[MeasurePlan, ClinicalModel]:
     if study.measure is None:
         raise RequestError(f"{options.study} has no block 'measure'. Write one, or leave --study out.")
     return study.measure, model
+
+
+def _event_mapping(plan: MeasurePlan, options: Namespace) -> Path | None:
+    """Return the mapping of events, where the plan asks about them and they may be told."""
+    given = [path for path in (options.events, options.event_mapping) if path]
+    if plan.events is None and given:
+        raise RequestError("The study asks nothing about events. Write measure: {events: {…}}, or leave --events out.")
+    if plan.events is None or options.min_cell:
+        return None
+    if len(given) < 2:
+        raise RequestError(
+            "The study asks about events. Name both --events and --event-mapping, what its columns mean."
+        )
+    for path in (options.events, options.people):
+        if path and not Path(path).is_file():
+            raise RequestError(f"{path} is not there, or is no file.")
+    return Path(options.event_mapping)
 
 
 def _account(asked: Survey, budget: Budget, options: Namespace) -> Account:

@@ -7,7 +7,7 @@ them without one, and suppresses what is small.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,9 +17,11 @@ from manikin.aggregates import Aggregate, MeasurePlan
 from manikin.codebook import Domain, Variable
 from manikin.errors import BudgetError
 from manikin.privacy import Account
+from manikin.real_data.courses import EventQuestions, read_courses
+from manikin.real_data.event_mapping import EventMapping, read_event_mapping
 from manikin.real_data.mapping import RecordMapping, read_mapping
-from manikin.real_data.people import People, clipping, domain_of, read_people
-from manikin.real_data.questions import CLIPPED, Counts, Order, Question, priced, questions_of
+from manikin.real_data.people import People, clipped_rows, domain_of, read_people
+from manikin.real_data.questions import CLIPPED, EVENTS, Counts, Order, Question, priced, questions_of
 from manikin.real_data.suppression import suppress
 
 
@@ -54,6 +56,7 @@ class Survey:
     plan: MeasurePlan
     domain: Domain
     questions: tuple[Question, ...]
+    events: tuple[EventMapping, EventQuestions] | None = None
 
     @property
     def population(self) -> str:
@@ -68,17 +71,31 @@ class Survey:
         """Return each question with its price; they add up to ``rho``, less what a strategy is given."""
         return priced(self.questions, rho * (1 - (strategy.share if strategy else 0.0)), self.plan)
 
-    def read(self, records: Path) -> People:
+    def read(self, records: Path, events: Path | None = None, people: Path | None = None) -> People:
         """Return the patients in a file of records.
 
+        Args:
+            records: A row or more of each patient.
+            events: What happened to them, where that is asked.
+            people: The table of people that the event mapping speaks of; by default the records.
+
         Raises:
-            RealDataError: The file or a column can't be read, or holds no patient.
+            RealDataError: A file or a column can't be read, or holds no patient.
         """
-        return read_people(records, self.mapping, self.domain, self.plan.rows)
+        found = read_people(records, self.mapping, self.domain, self.plan.rows)
+        if self.events is None or events is None:
+            return found
+        return replace(found, courses=read_courses(events, people or records, *self.events))
 
 
-def survey(mapping: Path, variables: dict[str, Variable], plan: MeasurePlan) -> Survey:
+def survey(mapping: Path, variables: dict[str, Variable], plan: MeasurePlan, events: Path | None = None) -> Survey:
     """Return what a plan asks of a source whose columns a mapping explains.
+
+    Args:
+        mapping: What the columns of the records mean.
+        variables: The codebook's variables, by name.
+        plan: What is asked, and how much of a patient may count.
+        events: What the columns of the events mean, where the plan asks about them.
 
     Raises:
         MappingError: The mapping holds mistakes.
@@ -86,7 +103,12 @@ def survey(mapping: Path, variables: dict[str, Variable], plan: MeasurePlan) -> 
     """
     meant = read_mapping(mapping, variables)
     domain = domain_of(plan, meant)
-    return Survey(meant, plan, domain, questions_of(plan, domain, clipping(meant, plan)))
+    asked = questions_of(plan, domain, clipped_rows(meant, plan))
+    if plan.events is None or events is None:
+        return Survey(meant, plan, domain, asked)
+    event_mapping = read_event_mapping(events)
+    about = EventQuestions(plan.events, event_mapping.domain)
+    return Survey(meant, plan, domain, asked + about.questions(clipped=plan.clipped), (event_mapping, about))
 
 
 def measure(
@@ -113,12 +135,12 @@ def measure(
 def tables(people: People, asked: Survey, min_cell: int) -> tuple[Aggregate, ...]:
     """Return exact tables of what is asked, small cells and those that would give them away suppressed.
 
-    This is *not* differentially private.
+    This is *not* differentially private, and tells nothing of events, where a cell may be many times one patient.
 
     Raises:
         RealDataError: There are fewer patients than the smallest count that is told.
     """
-    counted = [(one.axes, people.answer(one)) for one in asked.questions if one.kind != CLIPPED]
+    counted = [(one.axes, people.answer(one)) for one in asked.questions if one.kind not in (EVENTS, CLIPPED)]
     mechanism = f"exact, cells below {min_cell} and those beside them suppressed; not differentially private"
     return tuple(
         Aggregate(one.axes, np.where(one.hidden, np.nan, one.counts.astype(np.float64)), 0.0, mechanism)
