@@ -97,6 +97,37 @@ class RealDataError(ManikinError):
     """Records that can't be read as mapped; names columns and rules, never a value."""
 
 
+class BudgetError(ManikinError):
+    """A budget that is none, or a purchase over what is left of it; nothing was spent."""
+
+    def __init__(self, what: str, left: float | None = None) -> None:
+        """Say ``what`` is wrong, and how much is ``left``, in zero-concentrated differential privacy, where that is known."""
+        self.left = left
+        super().__init__(what)
+
+
+class LedgerError(ManikinError):
+    """A ledger of privacy budgets that can't be trusted or reached; nothing is sold from it."""
+
+
+class AggregatesError(ManikinError):
+    """Aggregates that can't be used: what is wrong, in which file, and at which place in it, a JSON path or a line."""
+
+    def __init__(self, what: str, file: str = "", at: str = "") -> None:
+        """Say ``what`` is wrong in which ``file``, and ``at`` which place."""
+        self.what, self.file, self.at = what, file, at
+        super().__init__(": ".join(part for part in (file, at, what) if part))
+
+
+class SignatureError(AggregatesError):
+    """Aggregates of which nobody knows whose they are: tampered with, foreign or unsigned."""
+
+    def __init__(self, state: str, what: str, file: str = "") -> None:
+        """Name the ``state``: tampered, foreign or unsigned."""
+        self.state = state
+        super().__init__(what, file)
+
+
 class MissingExtraError(ManikinError):
     """A capability whose library was not installed."""
 
