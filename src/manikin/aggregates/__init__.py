@@ -17,6 +17,8 @@ from manikin.aggregates.aggregates import (
     Told,
     check_against,
 )
+from manikin.aggregates.combining import SITE, about_everyone, combine, patients_of
+from manikin.aggregates.differences import disagreements
 from manikin.aggregates.signing import (
     SigningKey,
     Trust,
@@ -32,6 +34,7 @@ from manikin.aggregates.writing import SCHEMA, canonical, digest, save, to_json
 
 __all__ = [
     "SCHEMA",
+    "SITE",
     "Aggregate",
     "Aggregates",
     "CodebookName",
@@ -45,12 +48,16 @@ __all__ = [
     "Tier",
     "Told",
     "Trust",
+    "about_everyone",
     "canonical",
     "check_against",
+    "combine",
     "digest",
+    "disagreements",
     "load",
     "loads",
     "make_key",
+    "patients_of",
     "read_key",
     "read_trust",
     "save",
