@@ -98,7 +98,7 @@ class WeightedParticles:
     def over(self, places: Places) -> Floats:
         """Return the share of each cell."""
         size = size_of(self.particles.shape, places)
-        return np.bincount(self.particles.cells(places), self.weights, size)
+        return np.asarray(np.bincount(self.particles.cells(places), self.weights, size), np.float64)
 
     @property
     def effective(self) -> float:

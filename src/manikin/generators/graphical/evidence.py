@@ -37,8 +37,8 @@ class Belief:
     def over_sizes(self) -> Floats:
         """Return the probability of each size; heavy-tailed, so that tables can contradict it."""
         away = np.log(SIZES / self.patients) / np.log(self.factor)
-        likely: Floats = 1 / (1 + away**2 / 3) ** 2
-        return likely / likely.sum()
+        likely = 1 / (1 + away**2 / 3) ** 2
+        return np.asarray(likely / likely.sum())
 
 
 @dataclass(frozen=True)

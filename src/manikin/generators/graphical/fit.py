@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import fmin_l_bfgs_b
 
 from manikin.generators.graphical.carrier import Bend, Carrier, Expectation
 from manikin.generators.graphical.evidence import Belief, Departure, weighed
@@ -21,7 +21,10 @@ from manikin.streams import Floats
 
 _LEAST_SHARE = 1e-4
 _UNTOLD = 1e6
-_STEPS = {"maxiter": 200, "maxcor": 20, "gtol": 1e-5, "ftol": 1e-8}
+_STEPS = 200
+_MEMORY = 20
+_GRADIENT = 1e-5
+_PRECISION = 1e-8 / np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True)
@@ -142,5 +145,5 @@ def _solved(carrier: Carrier, pulls: Mapping[Places, Pull], start: Bend) -> tupl
 
     zeros = {one: np.zeros(pulls[one].ridge.size) for one in tables}
     first = np.concatenate([start.get(one, zeros[one]) for one in tables]) / scale
-    found = minimize(dual, first, jac=True, method="L-BFGS-B", options=_STEPS)
-    return dict(zip(tables, np.split(found.x * scale, cuts), strict=True)), int(found.nfev)
+    found, _, report = fmin_l_bfgs_b(dual, first, m=_MEMORY, factr=_PRECISION, pgtol=_GRADIENT, maxiter=_STEPS)
+    return dict(zip(tables, np.split(found * scale, cuts), strict=True)), int(report["funcalls"])
