@@ -54,6 +54,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--fitters", "--peers", nargs="*", choices=FITTERS, default=list(FITTERS))
     parser.add_argument("--epsilon", nargs="*", type=float, default=[0.3, 1.0, 3.0])
     parser.add_argument("--seeds", type=int, default=5, help="so many splits, and draws of the privacy noise")
+    parser.add_argument("--again", action="store_true", help="run the named fitters also where they are done")
     parser.add_argument("--rows", type=int, default=100_000, help="synthetic rows that each fitter draws")
     parser.add_argument("--limit", type=float, default=1800.0, help="seconds that one fit may take")
     parser.add_argument("--records", type=Path, default=RECORDS)
@@ -77,7 +78,7 @@ def _references(name: str, seed: int, results: Results, options: argparse.Namesp
 
 def _fitted(key: Key, results: Results, options: argparse.Namespace) -> None:
     fitter = FITTERS[key.fitter]
-    if key in results:
+    if key in results and not options.again:
         return
     if not available(fitter, options.environments):
         print(
