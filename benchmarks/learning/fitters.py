@@ -76,7 +76,9 @@ FITTERS: Mapping[str, Fitter] = {
     for one in (
         # Ours enters by the same door.
         Fitter("manikin", "manikin_fit.py"),
-        Fitter("mbi-aim", "mbi_fit.py", ("aim",), MBI),
+        # Asked about all pairs, as its script is by default, and about all triples, as in its paper.
+        Fitter("mbi-aim", "mbi_fit.py", ("aim", "2"), MBI),
+        Fitter("mbi-aim-3", "mbi_fit.py", ("aim", "3"), MBI),
         Fitter("swift", "dpsynth_fit.py", ("swift",), DPSYNTH),
         Fitter("mbi-mst", "mbi_fit.py", ("mst",), MBI),
         Fitter("dpmm-aim", "dpmm_fit.py", ("aim",), DPMM),

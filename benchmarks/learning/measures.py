@@ -106,7 +106,9 @@ def two_sample_auc(one: Any, other: Any, columns: Sequence[Column], seed: int) -
             categorical_features=[bool(column.levels) for column in columns],
             random_state=0,
         )
-        scores[test] = model.fit(values[train], labels[train]).predict_proba(values[test])[:, 1]
+        # On a machine that others use as well, threads that wait for each other take minutes for seconds of work.
+        with threadpool_limits(1):
+            scores[test] = model.fit(values[train], labels[train]).predict_proba(values[test])[:, 1]
     return float(roc_auc_score(labels, scores))
 
 
