@@ -23,6 +23,8 @@ _ONE_THREAD = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
     "JAX_PLATFORMS": "cpu",
     "PYTHONWARNINGS": "ignore",
+    # Some mechanisms walk sets: with the same seed they would otherwise choose differently each time.
+    "PYTHONHASHSEED": "0",
 }
 
 
