@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--canaries", type=int, default=16_384)
     parser.add_argument("--epsilon", type=float, default=1.0)
     parser.add_argument("--delta", type=float, default=1e-6)
-    parser.add_argument("--choices", type=int, default=2_000)
+    parser.add_argument("--choices", type=int, default=1_000)
     options = parser.parse_args()
     if not 1_000 <= options.canaries <= MOST_CANARIES:
         parser.error(f"--canaries is from 1,000 to {MOST_CANARIES:,}")

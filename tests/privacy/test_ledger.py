@@ -264,6 +264,16 @@ def test_a_torn_entry_counts_as_spent_as_far_as_it_can_be_read(path):
         assert Ledger(path).account(SOURCE, BUDGET).left == account.left
 
 
+def test_an_account_whose_opening_was_torn_is_opened_anew(path):
+    Ledger(path).account(SOURCE, BUDGET)
+    whole = path.read_bytes()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        account = Ledger(path).account(SOURCE, BUDGET)
+        account.gaussian(COUNTS, BUDGET.rho / 2, "age")
+        assert account.left == pytest.approx(BUDGET.rho / 2)
+
+
 @same_file
 @given(st.data())
 def test_no_change_of_a_byte_gives_budget_back(path, data):
