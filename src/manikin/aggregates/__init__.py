@@ -18,6 +18,8 @@ from manikin.aggregates.aggregates import (
     Told,
     check_against,
 )
+from manikin.aggregates.combining import SITE, about_everyone, combine, patients_of
+from manikin.aggregates.differences import disagreements
 from manikin.aggregates.plan import WEIGHTS, Bound, EventPlan, MeasurePlan
 from manikin.aggregates.signing import (
     SigningKey,
@@ -34,6 +36,7 @@ from manikin.aggregates.writing import SCHEMA, canonical, digest, save, to_json
 
 __all__ = [
     "SCHEMA",
+    "SITE",
     "WEIGHTS",
     "Aggregate",
     "Aggregates",
@@ -51,12 +54,16 @@ __all__ = [
     "Tier",
     "Told",
     "Trust",
+    "about_everyone",
     "canonical",
     "check_against",
+    "combine",
     "digest",
+    "disagreements",
     "load",
     "loads",
     "make_key",
+    "patients_of",
     "read_key",
     "read_trust",
     "save",
