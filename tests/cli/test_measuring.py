@@ -143,7 +143,7 @@ def test_the_budget_of_a_source_is_spent_once(clinic: Path, capsys: Captured) ->
     assert not (clinic / "b.json").exists()
 
 
-def test_without_a_study_the_first_measurement_opens_what_it_spends(clinic: Path, capsys: Captured) -> None:
+def test_without_a_study_the_first_measurement_opens_what_it_spends(capsys: Captured) -> None:
     assert run(*SPEND, "--out", "a.json", study=False) == 0
     assert run("--epsilon", "0.1", "--delta", "1e-6", "--out", "b.json", study=False) == 2
     assert "only 0 is left" in capsys.readouterr().err
@@ -174,6 +174,7 @@ _BAD = {
     "a folder that is not there": (*SPEND, "--out", "nowhere/a.json"),
     "a ledger in a folder that is not there": (*SPEND, "--out", "a.json", "--ledger", "nowhere/l.jsonl"),
     "a ledger that is none": (*SPEND, "--out", "a.json", "--ledger", "map.yaml"),
+    "a ledger that is the records": (*SPEND, "--out", "a.json", "--ledger", "records.csv"),
     "a ledger that is a folder": (*SPEND, "--out", "a.json", "--ledger", "."),
     "a key that is not there": (*SPEND, "--out", "a.json", "--key", "no.key"),
     "another codebook": (*SPEND, "--out", "a.json", "--codebook", "diabetes-screening"),

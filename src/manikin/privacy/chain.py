@@ -28,6 +28,9 @@ SCHEMA = "manikin/ledger/1"
 BEGINNING = hashlib.sha256(SCHEMA.encode()).hexdigest()
 """What the first entry holds as the digest of the one before."""
 
+# How every ledger begins, torn or not: no other file may be taken for one, and written to.
+_FIRST = b'{"number": 1, '
+
 TORN = "torn"
 
 _SOURCE = re.compile(rb'"source": ("(?:[^"\\]|\\.)*")')
@@ -100,6 +103,8 @@ def append(path: Path, decide: Callable[[Entries], Mapping[str, Any] | None]) ->
 
 def _parsed(data: bytes, path: Path) -> tuple[Entries, bytes]:
     """Return the whole entries, and what is torn at the end."""
+    if not data.startswith(_FIRST[: len(data)]):
+        raise LedgerError(f"{path} is no ledger. Nothing was sold, and nothing was written. Name another file.")
     entries: Entries = ()
     torn: list[bytes] = []
     lines = data.split(b"\n")
