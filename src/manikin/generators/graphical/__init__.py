@@ -4,7 +4,14 @@ Enters: a sample of a clinical model in declared bins, or nothing but the bins; 
 Leaves: a ``Fit``, from which a sampler of patients is made.
 """
 
-from manikin.generators.graphical.carrier import CalibratedTree, Expectation, Flat, Particles, WeightedParticles
+from manikin.generators.graphical.carrier import (
+    CalibratedTree,
+    Expectation,
+    Independent,
+    Particles,
+    WeightedParticles,
+    flat,
+)
 from manikin.generators.graphical.drawing import BLOCK, Drawing
 from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
@@ -17,7 +24,7 @@ __all__ = [
     "Drawing",
     "Expectation",
     "Fit",
-    "Flat",
+    "Independent",
     "Measured",
     "Particles",
     "Places",
@@ -25,4 +32,5 @@ __all__ = [
     "WeightedParticles",
     "counted",
     "fit",
+    "flat",
 ]
