@@ -28,6 +28,7 @@ from manikin.generators.graphical import (
     WeightedParticles,
     counted,
     fit,
+    flat,
 )
 from manikin.generators.tilt import Bent, Clamped, Tilt, binned, read_by
 from manikin.streams import Draws, Floats, Seed
@@ -88,6 +89,11 @@ def prior_of(program: Program, domain: Domain, particles: int = PARTICLES) -> Pr
         return Prior(Particles(codes[inside], domain.shape), domain, KNOWLEDGE)
     shares = [_positive(counted(codes[inside], domain.shape, (place,))) for place in range(len(domain.axes))]
     return Prior(Independent(tuple(shares)), domain, NO_KNOWLEDGE)
+
+
+def flat_prior(domain: Domain) -> Prior:
+    """Return no knowledge but of the bins: what fits start from where there is a codebook and no clinical model."""
+    return Prior(flat(domain.shape), domain, NO_KNOWLEDGE)
 
 
 def agree(program: Program, aggregates: Aggregates, particles: int = PARTICLES) -> Agreement:
