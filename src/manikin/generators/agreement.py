@@ -40,7 +40,7 @@ _SEED = Seed(20_261)
 # codebook's own shares nearly nothing is thought, and that variables are independent is hardly knowledge either. These
 # are assumptions of the method; the tables' evidence overrules them (docs/learning.md).
 KNOWLEDGE = (Belief(500, 3, 1.5, 10), Belief(500, 3, 1.5, 10))
-NO_KNOWLEDGE = (Belief(3, 10, 1.5, 1), Belief(100, 4, 2, 10), Belief(400, 4, 2, 10))
+NO_KNOWLEDGE = (Belief(3, 10, 1.5, 1), Belief(30, 4, 2, 10), Belief(120, 4, 2, 10))
 # θ is snapped, so that a lock tells it in full.
 _THETA_STEP = 2.0**-30
 # How much of the bent distribution may lie where weights are cut off, so that candidates are not refused for the sake of a few.
