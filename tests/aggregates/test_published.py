@@ -18,7 +18,7 @@ from manikin.errors import AggregatesError
 TABLES = Path(__file__).parents[3] / "shared" / "data" / "aggregate_tables"
 VARIABLES = (
     Variable("sex", Values.CATEGORY, levels=("female", "male")),
-    Variable("age", Values.COUNT, unit="a", cuts=(40, 60), precision=1),
+    Variable("age", Values.COUNT, unit="a", cuts=(40, 60)),
     Variable("hba1c", Values.QUANTITY, unit="%", cuts=(5.7, 6.5), precision=0.1),
     Variable("diabetes", Values.CONDITION),
     Variable("stage", Values.CATEGORY, levels=("none", "early", "late")),
@@ -206,8 +206,8 @@ def test_shares_as_they_are_printed_never_contradict_themselves(tmp_path: Path, 
     ],
 )  # fmt: skip
 def test_bands_are_read_as_people_write_them(text: str, labels: str | None) -> None:
-    axis = Bins("age", cuts=(40.0, 60.0), step=1.0)
-    found = place_of(axis, text)
+    axis = Bins("age", cuts=(40.0, 60.0))
+    found = place_of(axis, text, 1.0)
     assert (None if found is None else axis.labels[found.place]) == labels
 
 

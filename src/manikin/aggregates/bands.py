@@ -30,11 +30,11 @@ class Band:
         return self.place == other.place and self.low < other.high and other.low < self.high
 
 
-def place_of(axis: Bins, text: str) -> Band | None:
+def place_of(axis: Bins, text: str, step: float) -> Band | None:
     """Return the bin that a text in a table means, whole or in part; None where there is no single one.
 
-    Upper ends of whole numbers are in the band (``40-59`` of completed years goes up to 60), as are those of any
-    number by its step. The lowest and the highest bin may be cut short, as the people counted may begin or end there.
+    Upper ends are in the band, by the ``step`` of the number: ``40-59`` of completed years goes up to 60. The lowest
+    and the highest bin may be cut short, as the people counted may begin or end there.
     """
     plain = " ".join(text.split()).casefold()
     labels = [label.casefold() for label in axis.labels]
@@ -44,7 +44,7 @@ def place_of(axis: Bins, text: str) -> Band | None:
         return Band(place) if whole else Band(place, *_edges(axis)[place : place + 2])
     if axis.levels:
         return None
-    ends = _ends(plain, axis.step or 0.0)
+    ends = _ends(plain, step)
     if ends is None:
         return None
     edges = _edges(axis)

@@ -24,6 +24,7 @@ from manikin.aggregates.bands import Band, covers, place_of
 from manikin.aggregates.differences import disagreements
 from manikin.aggregates.table_file import read_table
 from manikin.codebook import Bins, Variable, bins_of
+from manikin.codebook import Kind as Scale
 from manikin.errors import AggregatesError, RequestError, closest
 from manikin.streams import Floats
 
@@ -196,7 +197,7 @@ class _Reader:
     def _place(self, cell: Mapping[str, str], number: int, cells: _Cells) -> tuple[int, ...]:
         bands = []
         for axis in cells.axes:
-            band = place_of(axis, cell[axis.name])
+            band = place_of(axis, cell[axis.name], self._step(axis))
             if band is None:
                 raise self._wrong(
                     f"'{cell[axis.name]}' is in no single bin of '{axis.name}'. Possible: {', '.join(axis.labels)}, "
@@ -211,6 +212,9 @@ class _Reader:
                 raise self._wrong(f"This cell overlaps that of line {line}.", number)
         same[tuple(bands)] = number
         return place
+
+    def _step(self, axis: Bins) -> float:
+        return axis.step or float(self.known[axis.name].kind is Scale.COUNT)
 
     def _check_bands(self, cells: _Cells) -> None:
         """Make sure that narrower bands make up whole bins, in every cell the same ones."""
@@ -261,7 +265,7 @@ class _Reader:
     ) -> None:
         value, step, error = told
         level = self.settings["share of"].partition("=")[2].strip()
-        found = place_of(of, level)
+        found = place_of(of, level, 0.0)
         if found is None:
             raise self._wrong(f"'{level}' is no level of '{of.name}'. {closest(level, of.labels)}")
         if of.count != 2:
