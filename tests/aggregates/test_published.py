@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from manikin.aggregates import Aggregates, CodebookName, Kind, Tier, canonical, loads, published, to_json
+from manikin.aggregates import (
+    Aggregates,
+    CodebookName,
+    Kind,
+    Tier,
+    canonical,
+    combine,
+    loads,
+    patients_of,
+    published,
+    to_json,
+)
 from manikin.aggregates.bands import place_of
 from manikin.codebook import Bins, Variable
 from manikin.codebook import Kind as Values
@@ -62,6 +74,7 @@ def test_an_interval_says_how_many_patients_a_table_is_worth(tmp_path: Path) -> 
     found = read(tmp_path, text)
     assert found.aggregates[0].total == pytest.approx(1000, rel=1e-4)
     assert found.patients.number == 4000
+    assert patients_of(found, found.aggregates[0]) == found.aggregates[0].total  # what a fit divides by
     assert "with intervals" in found.aggregates[0].mechanism
     by_se = read(tmp_path, "sex,share,se\nfemale,0.500,0.0158114\nmale,0.500,0.0158114\n")
     assert by_se.aggregates[0].total == pytest.approx(1000, rel=1e-4)
@@ -90,6 +103,8 @@ def test_narrower_bands_are_summed(tmp_path: Path) -> None:
 def test_a_cell_that_is_not_told_is_not_known(tmp_path: Path) -> None:
     one = read(tmp_path, "stage,count\nnone,50\nearly,*\nlate,\n").aggregates[0]
     assert one.known.tolist() == [True, False, False]
+    half = read(tmp_path, "# patients: 200\nstage,share\nnone,50%\nearly,*\n")
+    assert patients_of(half, half.aggregates[0]) == 200
     assert not read(tmp_path, "stage,count\nnone,50\nearly,5\n").aggregates[0].known[2]
     band = read(tmp_path, "age,count\n20-29,*\n30-39,20\n40-59,30\n60+,1\n").aggregates[0]
     assert band.known.tolist() == [False, True, True]
@@ -165,6 +180,18 @@ def test_tables_that_contradict_each_other_are_told(tmp_path: Path) -> None:
     assert len(read(tmp_path, one, near).aggregates) == 2
     with pytest.raises(AggregatesError, match=r"contradicts .*table0\.csv: the shares of sex differ"):
         read(tmp_path, one, far)
+
+
+def test_two_papers_together_are_as_sure_as_both(tmp_path: Path) -> None:
+    one = read(tmp_path, "# patients: 1000\nsex,share\nfemale,52.0%\nmale,48.0%\n")
+    two = read(tmp_path, "# patients: 3000\nsex,share\nfemale,50.0%\nmale,50.0%\n")
+    other = read(tmp_path, "# site: elsewhere\n# patients: 3000\nsex,share\nfemale,50.0%\nmale,50.0%\n")
+    both = replace(one, aggregates=one.aggregates + two.aggregates)
+    for found in (combine([one, other]), combine([both])):
+        table = found.aggregates[0]
+        np.testing.assert_allclose(table.values, [2020, 1980])
+        assert patients_of(found, table) == 4000
+        assert table.noise == pytest.approx(np.hypot(1000, 3000) * 0.001 / np.sqrt(12))
 
 
 def test_what_can_not_be_read_is_told(tmp_path: Path) -> None:

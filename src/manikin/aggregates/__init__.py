@@ -1,6 +1,7 @@
 """Facts about populations, with their uncertainty: load, save, combine.
 
 Enters: counts that were measured with noise, published tables. Leaves: an ``Aggregates`` that a fit can use and a person can read.
+What is to be measured, ``MeasurePlan``, stands here as well: studies ask for it, and ``real_data`` carries it out.
 """
 
 from manikin.aggregates.aggregate import Aggregate
@@ -19,6 +20,7 @@ from manikin.aggregates.aggregates import (
 )
 from manikin.aggregates.combining import SITE, about_everyone, combine, patients_of
 from manikin.aggregates.differences import disagreements
+from manikin.aggregates.plan import WEIGHTS, Bound, EventPlan, MeasurePlan
 from manikin.aggregates.published import published
 from manikin.aggregates.signing import (
     SigningKey,
@@ -36,11 +38,15 @@ from manikin.aggregates.writing import SCHEMA, canonical, digest, save, to_json
 __all__ = [
     "SCHEMA",
     "SITE",
+    "WEIGHTS",
     "Aggregate",
     "Aggregates",
+    "Bound",
     "CodebookName",
     "Difference",
+    "EventPlan",
     "Kind",
+    "MeasurePlan",
     "Part",
     "Patients",
     "Protection",

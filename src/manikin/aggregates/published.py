@@ -331,7 +331,7 @@ class _Reader:
         # An error of rounding is spread evenly over a step.
         noise = step / math.sqrt(12) * math.sqrt(cells.most) * effective
         how = "published shares" if np.isnan(errors).all() else "published shares with intervals"
-        return Aggregate(axes, shares * effective, noise, how), patients or effective
+        return Aggregate(axes, shares * effective, noise, how, patients=effective), patients or effective
 
     def _of_counts(self, axes: tuple[Bins, ...], cells: _Cells, stated: float | None) -> tuple[Aggregate, float]:
         total = float(np.nansum(cells.values))
@@ -340,7 +340,8 @@ class _Reader:
         patients = stated or total
         effective = self._effective(cells.values / patients, cells.errors / patients, patients) or patients
         how = "published counts" if np.isnan(cells.errors).all() else "published counts with intervals"
-        return Aggregate(axes, cells.values * effective / patients, 0.0, how), patients
+        values = cells.values * effective / patients
+        return Aggregate(axes, values, 0.0, how, patients=effective), patients
 
     def _effective(self, shares: Floats, errors: Floats, patients: float | None) -> float | None:
         """Return the number of patients in a simple sample that would be as sure."""
