@@ -29,14 +29,14 @@ male,48%
 
 def site_file(name: str, counts: Sequence[float] = (100, 100), version: str = "1.0.0") -> Aggregates:
     table = Aggregate(
-        (Bins("sex", levels=("female", "male")),), np.array(counts, float), 3.0, "discrete gaussian", 0.05
+        (Bins("sex", levels=("female", "male")),), np.array(counts, float), 3.0, "discrete gaussian", 0.02
     )
     return Aggregates(
         site=name,
         source="registry",
         codebook=CodebookName("ward", version),
         population="adults",
-        protection=Protection(Kind.PRIVATE, 1.0, 1e-6, 0.1, 3.0, f"head of {name}"),
+        protection=Protection(Kind.PRIVATE, 1.0, 1e-6, 0.02, 3.0, f"head of {name}"),
         tier=Tier.OPEN,
         patients=Patients(200.0, Told.NOISY, 3.0),
         aggregates=(table,),

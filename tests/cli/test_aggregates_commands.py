@@ -25,11 +25,15 @@ def test_sites_sign_and_are_added(here: Path, capsys: pytest.CaptureFixture[str]
         save(signed(site_file(name), read_key(here / f"{name}.key")), here / f"{name}.json")
     assert "north.key" in capsys.readouterr().out
     (here / "trust").write_text("".join((here / f"{name}.pub").read_text() for name in ("north", "south")))
-    assert main(["combine", "north.json", "south.json", "--out", "all.json", "--trust", "trust"]) == 0
+    assert (
+        main(["combine", "north.json", "south.json", "--out", "all.json", "--trust", "trust", "--key", "north.key"])
+        == 0
+    )
     said = capsys.readouterr().out
     assert "north                    200 patients, epsilon 1, signed" in said
     assert "no difference between sites beyond noise" in said
     assert load(here / "all.json").sites == ("north", "south")
+    assert load(here / "all.json").signature is not None
     assert main(["combine", "north.json", "south.json", "--out", "all.json"]) == 2
     assert "is there already" in capsys.readouterr().err
 

@@ -161,6 +161,7 @@ def _add_aggregates(commands: argparse._SubParsersAction[_Parser]) -> None:
     combine.add_argument(
         "--weights", type=_weights, metavar="LIST", help="each site's share of the population: 'north=2,south=1'"
     )
+    combine.add_argument("--key", metavar="FILE", help="the private key of whoever combines, to sign with")
     combine.add_argument("--name", default="combined", metavar="NAME", help="what the sites together are called")
 
 

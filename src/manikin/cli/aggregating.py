@@ -59,9 +59,10 @@ def combine(options: Namespace) -> int:
     from manikin import aggregates
 
     trust = aggregates.read_trust(Path(options.trust)) if options.trust else None
+    signing = aggregates.read_key(Path(options.key)) if options.key else None
     sites = [aggregates.load(Path(one), trust) for one in options.sites]
     found = aggregates.combine(sites, name=options.name, weights=options.weights, keep_sites=options.keep_sites)
-    aggregates.save(found, Path(options.out))
+    aggregates.save(aggregates.signed(found, signing) if signing else found, Path(options.out))
     _print_combined(found)
     print(f"\n{options.out}   {len(found.aggregates)} tables of {len(found.parts)} sites")
     return 0
