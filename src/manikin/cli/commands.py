@@ -7,11 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manikin.cli.aggregating import codebook, combine, key, published
 from manikin.cli.measuring import measure
 from manikin.cli.terminal import Terminal
+from manikin.cli.writing import write_new
 from manikin.errors import RequestError
 
-__all__ = ["check", "compare", "make", "measure", "models", "new", "remake", "show", "verify"]
+__all__ = [
+    "check", "codebook", "combine", "compare", "key", "make", "measure", "models", "new", "published", "remake", "show", "verify",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from manikin.appraisal import Appraisal, Finding
@@ -44,7 +48,7 @@ def show(options: Namespace) -> int:
     print("\nGraph\n")
     print(as_text(graph_of(model)))
     if options.picture:
-        _write_new(Path(options.picture), draw(graph_of(model)))
+        write_new(Path(options.picture), draw(graph_of(model)))
         print(f"\nThe graph as a picture: {options.picture}")
     return 0
 
@@ -56,14 +60,14 @@ def new(options: Namespace) -> int:
     study, _ = study_of(options.model)
     path = Path(options.name if options.name.endswith((".yaml", ".yml")) else f"{options.name}.yaml")
     comment = "# A study: what is asked for, and why. Edit it, then:  manikin check {0}  and  manikin make {0}\n"
-    _write_new(path, comment.format(path) + changed(study, name=path.stem).to_yaml())
+    write_new(path, comment.format(path) + changed(study, name=path.stem).to_yaml())
     print(f"{path} written. Edit it, then: manikin check {path}")
     return 0
 
 
 def check(options: Namespace) -> int:
-    """Tell every mistake in a study or a model."""
-    from manikin.clinic import find_model
+    """Tell every mistake in a study, a model or a codebook."""
+    from manikin.clinic import find_model, is_codebook, read_codebook
     from manikin.study import is_study, read_study
 
     path = Path(options.file)
@@ -71,6 +75,11 @@ def check(options: Namespace) -> int:
         study, model = read_study(path)
         worlds = f" in {len(study.scenarios)} scenarios" if study.scenarios else ""
         print(f"{path}: a study of {study.patients:,} patients of {model.name} {model.version}{worlds}. No mistakes.")
+    elif is_codebook(path):
+        found = read_codebook(path)
+        print(f"{path}: a codebook of {len(found.variables)} variables, {found.name} {found.version}. No mistakes.")
+        if found.unbinned:
+            print(f"Without bins, so that they can't be measured: {', '.join(found.unbinned)}.")
     else:
         model = find_model(options.file)
         print(f"{path}: {_summary(model)}. No mistakes.")
@@ -258,13 +267,3 @@ def _sentence_of(check: str) -> str:
 def _weakest(appraisal: Appraisal) -> str:
     numbers = appraisal.weak_numbers
     return f"{numbers['assumption']} numbers rest on assumption, {numbers['recalled']} on memory"
-
-
-def _write_new(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise RequestError(f"{path} is there already. Choose another name.") from error
-    except OSError as error:
-        raise RequestError(f"{path} can't be written: {error.strerror}.") from error

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from manikin.aggregates import Aggregates, MeasurePlan
-    from manikin.clinic import ClinicalModel
+    from manikin.clinic import Codebook
     from manikin.privacy import Account, Budget
     from manikin.real_data import Order, Sender, Survey
 
@@ -26,18 +26,17 @@ LEDGER = "privacy-ledger.jsonl"
 def measure(options: Namespace) -> int:
     """Turn records into aggregates that may leave."""
     from manikin.aggregates import CodebookName, read_key, save, signed
-    from manikin.clinic import Role
     from manikin.real_data import Sender, survey
 
     _check(options)
-    plan, model = _wanted(options)
+    plan, codebook = _wanted(options)
     key = read_key(Path(options.key)) if options.key else None
-    variables = {name: one.meaning for name, one in model.variables.items() if one.role is Role.DATA}
+    variables = {one.name: one for one in codebook.variables}
     asked = survey(Path(options.mapping), variables, plan, _event_mapping(plan, options))
     print(f"{asked.population}.")
     sender = Sender(
         options.site or asked.mapping.title,
-        CodebookName(model.name, model.version),
+        CodebookName(codebook.name, codebook.version),
         datetime.now(UTC).date(),
         options.patients_public,
     )
@@ -110,20 +109,20 @@ def _check_out(out: str | None) -> None:
         raise RequestError(f"{path.parent} is no folder that can be written to.")
 
 
-def _wanted(options: Namespace) -> tuple[MeasurePlan, ClinicalModel]:
-    """Return what is asked, and the model whose variables are the codebook."""
+def _wanted(options: Namespace) -> tuple[MeasurePlan, Codebook]:
+    """Return what is asked, and the codebook in whose bins."""
     from manikin.aggregates import MeasurePlan
-    from manikin.clinic import find_model
+    from manikin.clinic import codebook_of, find_codebook
     from manikin.study import read_study
 
     if not options.study:
-        return MeasurePlan(), find_model(options.codebook)
+        return MeasurePlan(), find_codebook(options.codebook)
     study, model = read_study(Path(options.study))
-    if options.codebook and (named := find_model(options.codebook)).name != model.name:
+    if options.codebook and (named := find_codebook(options.codebook)).name != model.name:
         raise RequestError(f"The study is of {model.name}, and --codebook says {named.name}. Leave one of them out.")
     if study.measure is None:
         raise RequestError(f"{options.study} has no block 'measure'. Write one, or leave --study out.")
-    return study.measure, model
+    return study.measure, codebook_of(model)
 
 
 def _event_mapping(plan: MeasurePlan, options: Namespace) -> Path | None:
