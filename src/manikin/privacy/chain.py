@@ -28,6 +28,9 @@ SCHEMA = "manikin/ledger/1"
 BEGINNING = hashlib.sha256(SCHEMA.encode()).hexdigest()
 """What the first entry holds as the digest of the one before."""
 
+# How every ledger begins: no other file of one line may be taken for one that a crash tore, and written to.
+_FIRST = b'{"number": 1, '
+
 TORN = "torn"
 
 _SOURCE = re.compile(rb'"source": ("(?:[^"\\]|\\.)*")')
@@ -115,6 +118,8 @@ def _parsed(data: bytes, path: Path) -> tuple[Entries, bytes]:
             torn = line
     if torn:
         raise _changed(path, len(entries) + 1)
+    if not entries and not last.startswith(_FIRST[: len(last)]):
+        raise LedgerError(f"{path} is no ledger. Nothing was sold, and nothing was written. Name another file.")
     return tuple(entries), b"" if len(whole) > len(ended) else last
 
 
