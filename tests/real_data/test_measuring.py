@@ -326,3 +326,26 @@ def test_a_site_without_patients_is_refused(tmp_path: Path, ages: list[int]) -> 
     with pytest.raises(ManikinError, match=r"no rows|no patient") as error:
         read(tmp_path, rows(AGE=ages), mapping=MAPPING + "among: age >= 18\n")
     assert isinstance(error.value, RealDataError)
+
+
+# --- real records -----------------------------------------------------------------------------------------------------
+
+HOSPITALS = Path(__file__).parents[3] / "shared" / "data" / "diabetes130_us_hospitals" / "diabetic_data.parquet"
+ADMISSIONS = """\
+reference: 130 US hospitals, 1999-2008
+patient: patient_nbr
+order: encounter_id
+columns:
+  sex: {column: gender, values: {Female: female, Male: male}}
+  ill: {column: insulin, values: {"No": "no", Steady: "yes", Up: "yes", Down: "yes"}}
+"""
+
+
+@pytest.mark.skipif(not HOSPITALS.exists(), reason="needs the admissions beside the checkout, shared/data/diabetes130")
+def test_of_a_hundred_thousand_admissions_seventy_thousand_patients_count(tmp_path: Path) -> None:
+    wanted = asked(tmp_path, MeasurePlan(pairs=(("sex", "ill"),), clipped=True), ADMISSIONS)
+    people = wanted.read(HOSPITALS)
+    assert people.size == 71_518
+    found = {one.what: people.answer(one) for one in wanted.questions}
+    assert all(table.sum() == 71_518 for table in found.values())
+    assert found["clipped: rows"].tolist() == [54_745, 16_773]
