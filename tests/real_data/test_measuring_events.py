@@ -88,6 +88,13 @@ def test_stays_in_a_band_last_until_another_is_recorded(tmp_path: Path) -> None:
     assert found["dwells: of × dwells: time"] == [[0, 1, 1], [0, 0, 1], [0] * 3, [0] * 3, [0] * 3]
 
 
+def test_of_gaps_and_stays_those_that_end_first_count(tmp_path: Path) -> None:
+    course = [(0, "A1C", 6.0), (500, "A1C", 7.0), (1, "SYS", 130), (5, "SYS", 150)]
+    found = one_patient(tmp_path, course, EventPlan(gaps=Bound(1, (7,)), dwells=Bound(1, (7,))))
+    assert found["gaps: of × gaps: time"] == [[0, 0], [1, 0], [0, 0]]
+    assert found["dwells: of × dwells: time"] == [[0, 0]] * 3 + [[1, 0], [0, 0]]
+
+
 def test_each_visit_tells_what_was_found_at_it(tmp_path: Path) -> None:
     found = one_patient(tmp_path, COURSE, EventPlan(visits=Bound(3)))
     # Days 3, 10 and 40 of 3, 10, 40, 50 and 200.
