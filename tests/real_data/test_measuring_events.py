@@ -166,6 +166,15 @@ def test_whatever_stands_on_record_is_read_and_moves_nothing_further(
         assert np.linalg.norm(apart.ravel()) <= question.sensitivity
 
 
+def test_no_patient_decides_how_the_events_of_others_are_read(tmp_path: Path) -> None:
+    """A reader that guesses takes 007 for 7 as long as nobody has a text in that column."""
+    records = {"ID": ["007", "b"], "DAY": [1, 1], "AGE": [50, 50], "GENDER": [1, 1], "SYS": [1, 1], "ILL": ["y", "n"]}
+    events = {"who": ["007"], "day": [1], "what": ["A1C"], "value": ["7.0"]}
+    more = {"who": ["b"], "day": [2], "what": ["A1C"], "value": [SECRET]}
+    for told_of in (events, {name: events[name] + more[name] for name in events}):
+        assert told(read(tmp_path, records, told_of), asked(tmp_path))["events: hba1c"] == [1, 1, 0, 0]
+
+
 def test_events_of_nobody_and_of_unknown_types_do_not_count(tmp_path: Path) -> None:
     events = {"who": ["ghost", "", "a"], "day": [1, 1, 1], "what": ["A1C", "A1C", "??"], "value": [7, 7, 7]}
     records = {"ID": ["a", ""], "DAY": [1, 1], "AGE": [50, 50], "GENDER": [1, 1], "SYS": [1, 1], "ILL": ["y", "n"]}
