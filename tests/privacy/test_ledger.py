@@ -130,6 +130,21 @@ def test_a_refusal_says_what_is_left_and_spends_nothing(account):
     assert account.path.read_bytes() == before
 
 
+def test_what_is_bought_while_a_purchase_is_prepared_counts(account, monkeypatch):
+    noise = ledger.gaussian_noise
+
+    def overtaken(rho, sensitivity):
+        account.buy(BUDGET.rho * 0.75, "age, elsewhere", "a mechanism")
+        return replace(noise(rho, sensitivity), draw=lambda _: pytest.fail("drawn"))
+
+    monkeypatch.setattr(ledger, "gaussian_noise", overtaken)
+    with pytest.raises(BudgetError, match="only"):
+        account.gaussian(COUNTS, BUDGET.rho / 2, "age")
+    assert account.left == pytest.approx(BUDGET.rho / 4)
+    with pytest.raises(BudgetError, match="only"):
+        account.buy(BUDGET.rho / 2, "age", "a mechanism")
+
+
 def test_a_budget_stays_as_it_was_opened(path, account):
     account.gaussian(COUNTS, BUDGET.rho / 2, "age")
     assert Ledger(path).account(SOURCE, Budget(1, 1e-6)).left == account.left
@@ -247,6 +262,16 @@ def test_a_torn_entry_counts_as_spent_as_far_as_it_can_be_read(path):
         assert account.statement.spent == pytest.approx(seen + BUDGET.rho / 32)
         assert path.read_bytes().startswith(whole[:end])
         assert Ledger(path).account(SOURCE, BUDGET).left == account.left
+
+
+def test_an_account_whose_opening_was_torn_is_opened_anew(path):
+    Ledger(path).account(SOURCE, BUDGET)
+    whole = path.read_bytes()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        account = Ledger(path).account(SOURCE, BUDGET)
+        account.gaussian(COUNTS, BUDGET.rho / 2, "age")
+        assert account.left == pytest.approx(BUDGET.rho / 2)
 
 
 @same_file
