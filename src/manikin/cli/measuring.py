@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from manikin.aggregates import Aggregates, MeasurePlan
     from manikin.clinic import ClinicalModel
     from manikin.privacy import Account, Budget
-    from manikin.real_data import Order, Sender, Survey
+    from manikin.real_data import Order, Sender, Strategy, Survey
 
 # The file beside the records in which purchases are recorded, unless told otherwise.
 LEDGER = "privacy-ledger.jsonl"
@@ -41,7 +41,7 @@ def measure(options: Namespace) -> int:
         datetime.now(UTC).date(),
         options.patients_public,
     )
-    found = _suppressed(asked, sender, options) if options.min_cell else _private(asked, sender, options)
+    found = _suppressed(asked, sender, options) if options.min_cell else _private(asked, model, sender, options)
     if found is None:
         print("\nNothing was read, and nothing was spent.")
         return 0
@@ -50,12 +50,15 @@ def measure(options: Namespace) -> int:
     return 0
 
 
-def _private(asked: Survey, sender: Sender, options: Namespace) -> Aggregates | None:
+def _private(asked: Survey, model: ClinicalModel, sender: Sender, options: Namespace) -> Aggregates | None:
     from manikin.privacy import Budget
     from manikin.real_data import measure, private
 
     budget = Budget(options.epsilon, options.delta)
-    _print_orders(asked.orders(budget.rho), every=options.dry_run)
+    strategy = _adaptive(model, asked) if options.adaptive else None
+    _print_orders(asked.orders(budget.rho, strategy), every=options.dry_run)
+    if strategy:
+        print(f"  {'chosen where the model is likely wrong':<44} rho {budget.rho * strategy.share:.4g} for all")
     print(
         f"  {'In all':<44} rho {budget.rho:.4g}: epsilon {budget.epsilon:g} at delta {budget.delta:g}, for each patient"
     )
@@ -64,7 +67,7 @@ def _private(asked: Survey, sender: Sender, options: Namespace) -> Aggregates | 
     paths = (Path(path) if path else None for path in (options.events, options.people))
     people = asked.read(Path(options.records), *paths)
     account = _account(asked, budget, options)
-    found = measure(people, asked, account, budget.rho)
+    found = measure(people, asked, account, budget.rho, strategy)
     print(f"  {'Left of the budget':<44} rho {account.left:.4g} of {account.budget.rho:.4g}")
     return private(asked, found, account, budget, sender)
 
@@ -82,6 +85,15 @@ def _suppressed(asked: Survey, sender: Sender, options: Namespace) -> Aggregates
     return suppressed(asked, tables(people, asked, options.min_cell), people, options.min_cell, sender)
 
 
+def _adaptive(model: ClinicalModel, asked: Survey) -> Strategy:
+    """Return the choice of more tables, which starts from what the model expects."""
+    from manikin.clinic import calibrate
+    from manikin.generators.agreement import prior_of
+    from manikin.real_data import Adaptive
+
+    return Adaptive(prior_of(calibrate(model).program, asked.domain))
+
+
 def _check(options: Namespace) -> None:
     """Refuse what is known to be wrong before anything is read."""
     if not options.codebook and not options.study:
@@ -92,6 +104,8 @@ def _check(options: Namespace) -> None:
         raise RequestError("--min-cell is 2 or more: the smallest count that is told, such as 10.")
     if options.min_cell is None and (options.epsilon is None or options.delta is None):
         raise RequestError("Say what may be spent: --epsilon 1 --delta 1e-6; or --min-cell 10, without privacy.")
+    if options.min_cell is not None and options.adaptive:
+        raise RequestError("--adaptive pays for what it chooses: with --epsilon and --delta, not with --min-cell.")
     if options.patients_public is not None and (options.patients_public < 1 or options.min_cell is not None):
         raise RequestError("--patients-public is the number of patients, 1 or more, where it is public already.")
     if not Path(options.records).is_file():
