@@ -198,7 +198,8 @@ def test_events_are_bought_like_all_else(tmp_path: Path) -> None:
         (EventPlan(items=("hba2c",), counts=(1,)), "Did you mean 'hba1c'"),
         (EventPlan(items=("sbp",), missingness=(("hba1c",),)), "'hba1c'"),
         (EventPlan(most={"operation": 3}, counts=(1,)), "'operation'"),
-        (EventPlan(items=("statin",), dwells=Bound(1, (7,))), "no item has bins"),
+        (EventPlan(items=("statin",), dwells=Bound(1, (7,))), "there is none"),
+        (EventPlan(items=("statin",), visits=Bound(1)), "there is none"),
     ],
 )
 def test_what_the_event_mapping_does_not_have_is_refused(tmp_path: Path, plan: EventPlan, why: str) -> None:
