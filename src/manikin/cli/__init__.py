@@ -185,6 +185,7 @@ def _add_measure(measure: argparse.ArgumentParser) -> None:
     measure.add_argument(
         "--min-cell", type=_whole, metavar="N", help="exact tables, smaller cells suppressed: not private"
     )
+    measure.add_argument("--adaptive", action="store_true", help="ask more where the codebook's model is likely wrong")
     measure.add_argument("--dry-run", action="store_true", help="tell what would be asked and its price; spend nothing")
 
 

@@ -99,7 +99,10 @@ class _Search:
         if places not in self._exact:
             self._exact[places] = counted(self.people.codes, self.people.domain.shape, places)
         expected = self.fit.expected.over(places)
-        return float(np.abs(self._exact[places] - patients * expected).sum()) - _COUNTED * _MEAN_SIZE * noise * expected.size
+        return (
+            float(np.abs(self._exact[places] - patients * expected).sum())
+            - _COUNTED * _MEAN_SIZE * noise * expected.size
+        )
 
     def _possible(self, places: Places) -> bool:
         allowed = self.strategy.cells * max(0.3, 1 - self.left / self.rho)
