@@ -93,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--given", metavar="FACTS", help="what holds for every patient: 'sex=female,age=60..70', 'stage=diagnosed'"
     )
+    make.add_argument("--aggregates", metavar="FILE", help="what institutions told, to which the model is bent")
+    make.add_argument("--trust", metavar="FILE", help="whose signatures under aggregates are trusted")
     make.add_argument("--oversample", metavar="STRATA", help="of whom there are to be more: 'stage=undiagnosed:10'")
     make.add_argument("--world", type=_whole, metavar="K", help="draw every uncertain number anew; 0 is as published")
     make.add_argument(

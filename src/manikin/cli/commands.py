@@ -18,6 +18,7 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+    from manikin.aggregates import Trust
     from manikin.appraisal import Appraisal, Finding
     from manikin.appraisal.twins import Contrast
     from manikin.clinic import ClinicalModel
@@ -95,7 +96,15 @@ def make(options: Namespace) -> int:
     out = Path(options.out or Path("releases") / study.name)
     print(f"{_summary(model)} · {study.patients:,} patients · seed {study.seed}")
     with Terminal() as terminal:
-        made = run(study, model, out, jobs=options.jobs, compare=_comparison(options), progress=terminal.progress)
+        made = run(
+            study,
+            model,
+            out,
+            jobs=options.jobs,
+            compare=_comparison(options),
+            trust=_trust(options),
+            progress=terminal.progress,
+        )
     _print_verdict(made)
     print(f"\n{out}   open {out / 'report.html'}")
     return 0
@@ -160,11 +169,20 @@ def _with_options(study: Study, model: ClinicalModel, options: Namespace) -> Stu
         given=options.given,
         oversample=options.oversample,
         world=options.world,
+        aggregates=options.aggregates,
         formats=options.formats,
         tables=options.tables,
         defects=None if options.defects is None else defects_in(options.defects, model),
         scenario=options.scenario,
     )
+
+
+def _trust(options: Namespace) -> Trust | None:
+    if options.trust is None:
+        return None
+    from manikin.aggregates import read_trust
+
+    return read_trust(Path(options.trust))
 
 
 def _comparison(options: Namespace) -> Callable[[Cohort], Finding] | None:
