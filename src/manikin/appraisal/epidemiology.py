@@ -49,7 +49,9 @@ def targets(subject: Subject) -> Finding:
         )
         return Finding("targets", question, answer, None)
     if subject.agreement:
-        answer = "Not asked: the model was bent to another population than the one that is published; see the aggregates."
+        answer = (
+            "Not asked: the model was bent to another population than the one that is published; see the aggregates."
+        )
         return Finding("targets", question, answer, None)
     columns = subject.columns(
         frozenset[str]().union(*(target.reads for target in model.targets.values())) & set(subject.cohort.layout.names)
