@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -60,7 +60,8 @@ class JunctionTree:
 def tree_over(shape: Sequence[int], wishes: Iterable[Places]) -> JunctionTree:
     """Return a junction tree in which each of the ``wishes`` lies within a clique.
 
-    Variables are eliminated in the order that makes the smallest tables (greedily); ties go to the earlier one.
+    Variables are eliminated in the order that makes the smallest tables (greedily), those first whose neighbours know
+    each other already, so that a tree stays one; ties go to the earlier one.
     """
     neighbours: dict[int, set[int]] = {place: set() for place in range(len(shape))}
     for wish in wishes:
@@ -68,7 +69,9 @@ def tree_over(shape: Sequence[int], wishes: Iterable[Places]) -> JunctionTree:
             neighbours[one].add(other)
     maximal: list[frozenset[int]] = []
     while neighbours:
-        chosen = min(neighbours, key=lambda place: (_cost(shape, place, neighbours[place]), place))
+        chosen = min(
+            neighbours, key=lambda place: (_fills(neighbours, place), _cost(shape, place, neighbours[place]), place)
+        )
         around = neighbours.pop(chosen)
         clique = frozenset(around | {chosen})
         if not any(clique <= other for other in maximal):
@@ -77,6 +80,12 @@ def tree_over(shape: Sequence[int], wishes: Iterable[Places]) -> JunctionTree:
             neighbours[one] |= around - {one}
             neighbours[one].discard(chosen)
     return _joined(tuple(shape), [tuple(sorted(clique)) for clique in maximal])
+
+
+def _fills(neighbours: Mapping[int, set[int]], place: int) -> bool:
+    """Return whether two neighbours of a variable would become neighbours."""
+    around = neighbours[place]
+    return any(not around - {one} <= neighbours[one] for one in around)
 
 
 def _cost(shape: Sequence[int], place: int, around: set[int]) -> int:
