@@ -97,6 +97,19 @@ class RealDataError(ManikinError):
     """Records that can't be read as mapped; names columns and rules, never a value."""
 
 
+class BudgetError(ManikinError):
+    """A budget that is none, or a purchase over what is left of it; nothing was spent."""
+
+    def __init__(self, what: str, left: float | None = None) -> None:
+        """Say ``what`` is wrong, and how much is ``left``, in zero-concentrated differential privacy, where that is known."""
+        self.left = left
+        super().__init__(what)
+
+
+class LedgerError(ManikinError):
+    """A ledger of privacy budgets that can't be trusted or reached; nothing is sold from it."""
+
+
 class MissingExtraError(ManikinError):
     """A capability whose library was not installed."""
 

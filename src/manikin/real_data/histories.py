@@ -14,7 +14,7 @@ from manikin.errors import RealDataError
 from manikin.generators.sequence import STUDY, Histories, grid, one_state, snapped, timeline_of
 from manikin.real_data.event_mapping import EventMapping, Place
 from manikin.real_data.mapping import MISSING
-from manikin.real_data.records import numbers_of, table_of, texts_of
+from manikin.real_data.records import identity_of, numbers_of, table_of, texts_of
 from manikin.streams import Floats, Seed
 
 
@@ -47,7 +47,7 @@ def _people(path: Path, mapping: EventMapping) -> tuple[pa.Array, dict[str, Floa
     """Return who there is, what does not change of them, until when they are followed and why no longer."""
     named = (mapping.person, mapping.followed, mapping.left_by, *(place.column for place in mapping.statics))
     table = table_of(path, list(dict.fromkeys(name for name in named if name)))
-    key = _identity(table, mapping.person)
+    key = identity_of(table, mapping.person)
     _, first = np.unique(key.to_numpy(zero_copy_only=False), return_index=True)
     table = table.take(pa.array(np.sort(first)))
     statics = {
@@ -61,7 +61,7 @@ def _people(path: Path, mapping: EventMapping) -> tuple[pa.Array, dict[str, Floa
     left_by = _endings(table, mapping) if mapping.left_by else np.full(count, STUDY)
     # Who is followed beyond the horizon is known to be there at its end.
     left_by = np.where(followed > horizon, STUDY, left_by)
-    return _identity(table, mapping.person), statics, np.minimum(followed, horizon).astype(np.int64), left_by
+    return identity_of(table, mapping.person), statics, np.minimum(followed, horizon).astype(np.int64), left_by
 
 
 def _endings(table: pa.Table, mapping: EventMapping) -> Any:
@@ -81,7 +81,7 @@ def _events(path: Path, identity: pa.Array, mapping: EventMapping) -> tuple[Any,
     table = table_of(path, list(dict.fromkeys([mapping.patient, mapping.time, *columns])))
     time = numbers_of(table, mapping.time)
     step = np.where(np.isnan(time), -1, np.floor(np.nan_to_num(time))).astype(np.int64)
-    who = _places(_identity(table, mapping.patient), identity)
+    who = _places(identity_of(table, mapping.patient), identity)
     codes = texts_of(table, mapping.code) if long else None
     parts = []
     for number, (item, place) in enumerate(zip(mapping.domain.items, mapping.items, strict=True)):
@@ -122,12 +122,6 @@ def _first_of_each(who: Any, step: Any, item: Any, value: Floats, items: int) ->
     key = (who * (int(step.max(initial=0)) + 1) + step) * items + item
     _, first = np.unique(key, return_index=True)
     return who[first], step[first], item[first], value[first]
-
-
-def _identity(table: pa.Table, column: str) -> pa.Array:
-    """Return identifiers as text; 7 and 7.0 are one."""
-    texts = pc.replace_substring_regex(texts_of(table, column), r"\.0$", "")
-    return pa.array(pc.fill_null(texts, "").combine_chunks().cast(pa.string()))
 
 
 def _places(whose: pa.Array, identity: pa.Array) -> Any:
