@@ -15,8 +15,8 @@ _UNPROTECTED_TIER, _PRIVATE_TIER = "controlled", "registered"
 class Protection:
     """The differential privacy of what was learnt: all of it together is (``epsilon``, ``delta``) for a patient.
 
-    ``mechanism`` says in words what was done, ``rho`` what it cost at the Rényi order ``order`` of the source's budget,
-    ``receipts`` under which entries of its ledger. An infinite ``epsilon`` is no protection.
+    ``mechanism`` says in words what was done, ``rho`` what it cost at the Rényi order ``order`` of its budget,
+    ``receipts`` under which entries of the ``source``'s ledger. An infinite ``epsilon`` is no protection.
     """
 
     mechanism: str
@@ -24,6 +24,7 @@ class Protection:
     delta: float = 0.0
     rho: float = 0.0
     order: float = 0.0
+    source: str = ""
     receipts: tuple[str, ...] = ()
 
     @property
@@ -50,7 +51,7 @@ def protection_of(stored: Mapping[str, Any]) -> Protection:
         if not stored["differentially_private"]:
             return Protection(stored["mechanism"])
         numbers = {name: float(stored[name]) for name in ("epsilon", "delta", "rho", "order")}
-        return Protection(stored["mechanism"], **numbers, receipts=tuple(stored["receipts"]))
+        return Protection(stored["mechanism"], **numbers, source=stored["source"], receipts=tuple(stored["receipts"]))
     except (KeyError, TypeError, ValueError) as problem:
         raise RequestError("The statement of privacy can't be read. Save the sampler anew.") from problem
 

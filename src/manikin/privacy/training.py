@@ -4,8 +4,8 @@ At each step every patient takes part by chance. What a patient asks of the para
 take part, and noise is added to the sum. Such a run has no useful bound in zero-concentrated privacy, which asks for
 one at every Rényi order; a budget of (epsilon, delta) needs a single order, that at which its conversion is tight. So
 a run is priced at that order, as the rho whose curve, order times rho, passes through its divergence there. Prices add
-up at one order as they do at all, with those of normal noise too; what a sum of such prices promises is the budget's
-(epsilon, delta), and no rho at other orders.
+up at one order as they do at all, with those of normal noise too; what a sum of such prices promises is an epsilon at
+that order, within the budget's, and no rho at other orders.
 
 Source: Abadi et al., CCS 2016, arXiv:1607.00133; Mironov, CSF 2017, arXiv:1702.07476; Mironov, Talwar and Zhang 2019,
 arXiv:1908.10530; filters for adaptive spending: Feldman and Zrnic 2021, arXiv:2008.11193.
@@ -20,31 +20,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, logsumexp, ndtri
 
-from manikin.errors import RequestError
+from manikin.errors import BudgetError
+from manikin.privacy.ledger import Account
 
 Singles = npt.NDArray[np.float32]
 
 # Noise is a sum of so many normal deviates, so that the gaps between the floating-point numbers that one can be don't
 # show what it was added to: Holohan and Braghin, ESORICS 2021, arXiv:2107.10138.
 _DEVIATES = 4
+# So that parts of a budget which add up to all of it are never over it.
+_ROUNDING = 1e-9
+TRAINING = "sampled Gaussian, one sum a step"
 _LEAST_NOISE, _MOST_NOISE = 1e-2, 1e7
 _HALVINGS = 60
-
-
-def order_of(rho: float, epsilon: float) -> float:
-    """Return the Rényi order at which a budget of ``rho`` turns into ``epsilon`` at the least delta.
-
-    Source: Canonne, Kamath and Steinke 2020, arXiv:2004.00010, corollary 13.
-    """
-
-    def log_delta(log_excess: float) -> float:
-        order = 1 + math.exp(log_excess)
-        return (order - 1) * (order * rho - epsilon) - log_excess + order * math.log1p(-1 / order)
-
-    return float(1 + math.exp(minimize_scalar(log_delta, bounds=(-8, 12), method="bounded").x))
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class Run:
     def __post_init__(self) -> None:
         """Refuse a run that can't be taken."""
         if not 0 < self.rate <= 1 or self.steps < 1 or not self.noise > 0:
-            raise RequestError(
+            raise BudgetError(
                 f"A run takes 1 step or more, with a rate above 0 and up to 1 and noise above 0; "
                 f"got {self.steps} steps, a rate of {self.rate:g} and noise of {self.noise:g}."
             )
@@ -94,15 +84,37 @@ def affordable(rate: float, steps: int, rho: float, order: float) -> Run:
     """Return the run with the least noise that costs ``rho`` at most, at an order.
 
     Raises:
-        RequestError: No noise is enough.
+        BudgetError: No noise is enough.
     """
     low, high = _LEAST_NOISE, _MOST_NOISE
     if not rho > 0 or Run(rate, steps, high).price(order) > rho:
-        raise RequestError(f"{steps} steps can't be had for a rho of {rho:g}. Spend more, or take fewer steps.")
+        raise BudgetError(
+            f"{steps} steps can't be had for a rho of {rho:g}. Nothing was spent. Spend more, or take fewer steps."
+        )
     for _ in range(_HALVINGS):
         middle = math.sqrt(low * high)
         low, high = (low, middle) if Run(rate, steps, middle).price(order) <= rho else (middle, high)
     return Run(rate, steps, high)
+
+
+def buy_run(account: Account, rate: float, steps: int, clip: float, rho: float, what: str) -> NoisySteps:
+    """Return the steps of a run that costs ``rho`` of an account, at most; it is on record before any is taken.
+
+    Args:
+        account: Of the source whose patients are learnt from.
+        rate: The chance of each patient to take part in a step.
+        steps: How many steps.
+        clip: The length to which what a patient asks for is shortened; declared, never read off the patients.
+        rho: What the run may cost, at the order of the account's budget.
+        what: What is learnt, in words for a person.
+
+    Raises:
+        BudgetError: The purchase is over what is left, or no noise is enough; nothing was spent.
+    """
+    order = account.budget.order
+    run = affordable(rate, steps, rho * (1 - _ROUNDING), order)
+    facts = {"rate": rate, "steps": steps, "noise": run.noise, "clip": clip, "order": order}
+    return NoisySteps(run, clip, account.buy(run.price(order), what, TRAINING, **facts))
 
 
 class NoisySteps:
@@ -127,10 +139,10 @@ class NoisySteps:
             asked: Shape (patients of the step, parameters); a patient whose numbers are not finite asks for nothing.
 
         Raises:
-            RequestError: All steps that were bought are taken.
+            BudgetError: All steps that were bought are taken.
         """
         if not self._left:
-            raise RequestError(f"{self.run.steps} steps were bought, and all of them are taken. Buy another run.")
+            raise BudgetError(f"{self.run.steps} steps were bought, and all of them are taken. Buy another run.")
         self._left -= 1
         noise = self.clip * self.run.noise * _normal(asked.shape[1])
         return np.asarray(clipped(asked, self.clip) + noise, np.float32)

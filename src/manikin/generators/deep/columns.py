@@ -1,7 +1,8 @@
 """How a table of people enters a network and leaves it: each variable in its declared bins, and where within the bin.
 
 A bin is one of a number's intervals between declared cuts and limits, one of a category's levels, or that there is no
-value. Within its bin a number has a normal score, 0 in the middle, spread as a standard normal where values are even.
+value. Each bin of a number has a few parts, whose shares say how values lie within it: equal ones between two cuts, and
+ones that double towards a limit, where values thin out. By them a value has a normal score within its bin.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from manikin.codebook import Bins, Codes, Kind, Variable, bins_of, snap
@@ -19,7 +21,10 @@ from manikin.errors import RequestError
 from manikin.generators.sequence.scale import grid
 from manikin.streams import Floats
 
-# The farthest that a place within a bin can lie from its middle, in normal scores.
+# Where the parts of a bin end, from its beginning: below the first cut, between two, and beyond the last.
+_PARTS = np.array([[0, 0.5, 0.75, 0.875, 1], [0, 0.25, 0.5, 0.75, 1], [0, 0.125, 0.25, 0.5, 1]])
+PARTS = _PARTS.shape[1] - 1
+# The farthest that a score lies from the middle of its bin.
 FARTHEST = 3.0
 
 
@@ -64,21 +69,66 @@ class Column:
         count = np.append(first[1:], last + 1) - first
         return np.minimum(first, last), np.maximum(count, 1)
 
+    @cached_property
+    def _edges(self) -> Floats:
+        """Where the parts of each bin of a number end, shape (bins, parts + 1); of one bin alone they are equal."""
+        kind = np.ones(len(self.variable.cuts) + 1, np.int64)
+        if len(kind) > 1:
+            kind[0], kind[-1] = 0, 2
+        return np.asarray(_PARTS[kind])
+
+    @property
+    def even(self) -> Floats:
+        """The shares of the parts of each bin, shape (bins, parts), where values are spread evenly."""
+        return np.diff(self._edges, axis=1)
+
     def read(self, values: Any) -> tuple[Codes, Floats]:
-        """Return the bin of each value and its score within it, 0 where it has none; see ``codebook.Bins.codes``."""
+        """Return the bin of each value and where in it a number lies, above 0 and below 1; NaN where there is none."""
         numbers = np.asarray(values, np.float64)
         codes = self.bins.codes(numbers)
         if not self.variable.numeric:
-            return codes, np.zeros(len(codes))
+            return codes, np.full(len(codes), np.nan)
         first, count = self._steps
         inside = np.minimum(codes, len(first) - 1)
         place = np.rint(np.nan_to_num(numbers) / grid(self.variable)[2]) - first[inside]
         share = (np.clip(place, 0, count[inside] - 1) + 0.5) / count[inside]
-        known = ~np.isnan(numbers)
-        return codes, np.where(known, np.clip(ndtri(share), -FARTHEST, FARTHEST), 0)
+        return codes, np.where(np.isnan(numbers), np.nan, share)
 
-    def written(self, codes: Codes, scores: Floats) -> Columns:
-        """Return the columns of a cohort that hold these bins and scores: on the grid, within the bin and the limits."""
+    def parts(self, codes: Codes, places: Floats) -> npt.NDArray[np.int64]:
+        """Return how many values lie in each part of each bin, shape (bins, parts)."""
+        known = ~np.isnan(places)
+        inside, place = codes[known].astype(np.int64), places[known]
+        part = (place[:, None] >= self._edges[inside, 1:-1]).sum(axis=1)
+        size = self._edges.shape[0] * PARTS
+        return np.bincount(inside * PARTS + part, minlength=size).reshape(-1, PARTS).astype(np.int64)
+
+    def scores(self, codes: Codes, places: Floats, shares: Floats) -> Floats:
+        """Return normal scores of places within bins whose parts have these ``shares``; NaN where there is no place."""
+        below, edges = self._inside(codes, shares)
+        part = (places[:, None] >= edges[:, 1:-1]).sum(axis=1)
+        rows = np.arange(len(part))
+        within = (places - edges[rows, part]) / (edges[rows, part + 1] - edges[rows, part])
+        share = below[rows, part] + within * (below[rows, part + 1] - below[rows, part])
+        return np.asarray(np.clip(ndtri(share), -FARTHEST, FARTHEST))
+
+    def places(self, codes: Codes, scores: Floats, shares: Floats) -> Floats:
+        """Return the places of normal scores, the reverse of ``scores``."""
+        below, edges = self._inside(codes, shares)
+        share = ndtr(scores)
+        part = (share[:, None] >= below[:, 1:-1]).sum(axis=1)
+        rows = np.arange(len(part))
+        width = np.maximum(below[rows, part + 1] - below[rows, part], 1e-300)
+        within = np.clip((share - below[rows, part]) / width, 0, 1)
+        return np.asarray(edges[rows, part] + within * (edges[rows, part + 1] - edges[rows, part]))
+
+    def _inside(self, codes: Codes, shares: Floats) -> tuple[Floats, Floats]:
+        """Return of each value's bin the shares below the ends of its parts, and those ends."""
+        inside = np.minimum(codes, len(shares) - 1)
+        below = np.column_stack([np.zeros(len(shares)), np.cumsum(shares, axis=1)])
+        return (below / below[:, -1:])[inside], self._edges[inside]
+
+    def written(self, codes: Codes, places: Floats) -> Columns:
+        """Return the columns of a cohort that hold these bins and places: on the grid, within the bin and the limits."""
         name, absent = self.variable.name, codes == self.bins.count - 1 if self.missing else np.zeros(len(codes), np.bool_)
         if self.variable.kind is Kind.CONDITION:
             seen = {observed(name): ~absent} if self.missing else {}
@@ -87,6 +137,6 @@ class Column:
             return {name: np.where(absent, -1, codes).astype(np.int8)}
         first, count = self._steps
         inside = np.minimum(codes, len(first) - 1)
-        place = np.minimum(np.floor(ndtr(scores) * count[inside]), count[inside] - 1)
+        place = np.clip(np.floor(places * count[inside]), 0, count[inside] - 1)
         step = grid(self.variable)[2]
         return {name: np.where(absent, np.nan, snap((first[inside] + place) * step, step))}

@@ -12,7 +12,7 @@ Source: Papernot et al., AAAI 2021, arXiv:2007.14191 (bounded activations).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -73,6 +73,10 @@ class Network:
                 raise RequestError(f"The weights '{name}' hold something that is no number.")
         if unknown := sorted(self.weights.keys() - self.shape.weights.keys()):
             raise RequestError(f"The network has no weights '{unknown[0]}'.")
+
+    def with_weights(self, weights: Weights) -> Network:
+        """Return the network with some of its weights changed."""
+        return replace(self, weights={**self.weights, **rounded(weights)})
 
     @cached_property
     def ends(self) -> tuple[int, ...]:

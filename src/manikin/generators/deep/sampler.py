@@ -20,21 +20,26 @@ from manikin.streams import Floats, Ordinals, Seed
 # When synthetic patients come, unless told otherwise: when real ones came is nowhere used.
 _YEAR = IndexDates(date(2024, 1, 1), date(2024, 12, 31))
 _FIRST_SEED = Seed(1)
+# Shares are matched on so many patients, in so many rounds; below the least share a bin is as good as empty.
+_PILOT, _ROUNDS = 20_000, 12
+_LEAST_SHARE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class TableSampler:
     """Draws patients from a network over declared bins.
 
-    A variational autoencoder's network reads ``latents`` normal deviates. That of a conditional adversarial one reads a
-    bin of a variable besides, which are drawn by ``shares``, those of each variable's bins; the former has no need of
-    them. ``protection`` says how the patients who were learnt from are protected.
+    The network reads ``latents`` normal deviates; a ``conditional`` one a bin of some variable besides, which are drawn
+    by ``shares``, those of each variable's bins. ``within`` are the shares of the parts of each bin of each number, in
+    order. ``protection`` says how the patients who were learnt from are protected.
     """
 
     columns: tuple[Column, ...]
     latents: int
     network: Network
-    shares: tuple[Floats, ...] | None = None
+    shares: tuple[Floats, ...]
+    within: tuple[Floats, ...]
+    conditional: bool = False
     protection: Protection = UNPROTECTED
     title: str = ""
     index_dates: IndexDates = _YEAR
@@ -58,25 +63,19 @@ class TableSampler:
         """Return the columns of the patients with these ordinals, ascending."""
         hidden = self.network.hidden(self._entering(ordinals))
         codes = self._codes(hidden, ordinals)
-        scores = self._scores(hidden, codes, ordinals)
+        places = self._places(hidden, codes, ordinals)
         found: dict[str, npt.NDArray[np.generic]] = {}
-        for place, column in enumerate(self.columns):
-            found |= column.written(codes[:, place], scores[:, place])
+        for number, column in enumerate(self.columns):
+            found |= column.written(codes[:, number], places[:, number])
         return found
-
-    def chances(self, ordinals: Ordinals) -> list[Floats]:
-        """Return the chances of each variable's bins for these patients, before any is drawn."""
-        return self.network.chances(self.network.hidden(self._entering(ordinals)))
 
     def _entering(self, ordinals: Ordinals) -> Floats:
         latents = [ndtri(self._uniform(ordinals, "latent", str(place))) for place in range(self.latents)]
-        if self.shares is None:
-            return np.column_stack(latents)
-        return np.column_stack([*latents, self._condition(ordinals, self.shares)])
+        return np.column_stack([*latents, self._condition(ordinals)] if self.conditional else latents)
 
-    def _condition(self, ordinals: Ordinals, shares: tuple[Floats, ...]) -> Floats:
+    def _condition(self, ordinals: Ordinals) -> Floats:
         """Return a bin of some variable for each patient, one-hot."""
-        flat = np.concatenate(shares) / len(shares)
+        flat = np.concatenate(self.shares) / len(self.shares)
         place = chosen(np.tile(flat, (len(ordinals), 1)), self._uniform(ordinals, "condition"))
         return np.asarray(place[:, None] == np.arange(len(flat)), np.float64)
 
@@ -88,15 +87,18 @@ class TableSampler:
             ]
         )
 
-    def _scores(self, hidden: Floats, codes: npt.NDArray[np.int16], ordinals: Ordinals) -> Floats:
-        """Return the score of each number within its bin; of other variables 0."""
-        found = np.zeros(codes.shape)
-        if not self._numeric:
-            return found
-        centre, spread = self.network.places(hidden, one_hot(codes, self.network.shape.bins))
+    def _places(self, hidden: Floats, codes: npt.NDArray[np.int16], ordinals: Ordinals) -> Floats:
+        """Return where each number lies in its bin; of other variables 0."""
+        found, shape = np.zeros(codes.shape), self.network.shape
+        centre = np.zeros((len(codes), len(self._numeric)))
+        spread = np.ones_like(centre)
+        if shape.numbers:
+            centre, spread = self.network.places(hidden, one_hot(codes, shape.bins))
         for number, place in enumerate(self._numeric):
-            deviate = ndtri(self._uniform(ordinals, "place", self.columns[place].variable.name))
-            found[:, place] = kept(np.clip(centre[:, number] + spread[:, number] * deviate, -FARTHEST, FARTHEST))
+            column = self.columns[place]
+            deviate = ndtri(self._uniform(ordinals, "place", column.variable.name))
+            score = kept(np.clip(centre[:, number] + spread[:, number] * deviate, -FARTHEST, FARTHEST))
+            found[:, place] = column.places(codes[:, place], score, self.within[number])
         return found
 
     @cached_property
@@ -107,9 +109,9 @@ class TableSampler:
         return self.seed.stream("deep", *name).uniform_at(ordinals)
 
 
-def shape_of(columns: tuple[Column, ...], enters: int, hidden: tuple[int, ...]) -> Shape:
-    """Return the shape of a network that writes these columns."""
-    numbers = sum(column.variable.numeric for column in columns)
+def shape_of(columns: tuple[Column, ...], enters: int, hidden: tuple[int, ...], *, places: bool) -> Shape:
+    """Return the shape of a network that writes these columns, and with ``places`` says where in bins numbers lie."""
+    numbers = sum(column.variable.numeric for column in columns) if places else 0
     return Shape(enters, hidden, tuple(column.bins.count for column in columns), numbers)
 
 
@@ -119,3 +121,17 @@ def one_hot(codes: npt.NDArray[np.int16], bins: tuple[int, ...]) -> Floats:
     starts = np.cumsum((0, *bins[:-1]))
     np.put_along_axis(found, codes + starts, 1, axis=1)
     return found
+
+
+def matched(sampler: TableSampler) -> TableSampler:
+    """Return the sampler whose bins have its ``shares``, by other biases; what goes together stays as it was learnt.
+
+    Shares were bought before, so that this costs nothing.
+    """
+    wanted = np.log(np.maximum(np.concatenate(sampler.shares), _LEAST_SHARE))
+    hidden = sampler.network.hidden(sampler._entering(np.arange(_PILOT)))
+    for _ in range(_ROUNDS):
+        found = np.concatenate([one.mean(axis=0) for one in sampler.network.chances(hidden)])
+        bias = sampler.network.weights["bins.bias"] + wanted - np.log(np.maximum(found, _LEAST_SHARE))
+        sampler = replace(sampler, network=sampler.network.with_weights({"bins.bias": bias}))
+    return sampler

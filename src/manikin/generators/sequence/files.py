@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from manikin.codebook import IndexDates, Kind, Range, Variable
+from manikin.codebook import IndexDates
 from manikin.errors import RequestError
+from manikin.generators.meaning import meaning_of, variable_of
 from manikin.generators.sequence.domain import Domain, Item
 from manikin.generators.sequence.durations import Durations
 from manikin.generators.sequence.recurrent import Recurrent
@@ -118,8 +119,8 @@ def _scales(domain: Domain, arrays: dict[str, Any]) -> dict[str, tuple[Scale, ..
 def _written(domain: Domain) -> dict[str, Any]:
     return {
         "title": domain.title,
-        "items": [{"kind": item.kind, "variable": _meaning(item.variable)} for item in domain.items],
-        "statics": [_meaning(one) for one in domain.statics],
+        "items": [{"kind": item.kind, "variable": meaning_of(item.variable)} for item in domain.items],
+        "statics": [meaning_of(one) for one in domain.statics],
         "horizon": domain.horizon,
         "ascending": domain.ascending,
         "clock": domain.clock,
@@ -129,47 +130,16 @@ def _written(domain: Domain) -> dict[str, Any]:
     }
 
 
-def _meaning(variable: Variable) -> dict[str, Any]:
-    """Return what drawing, recording and comparing need to know of a variable."""
-    return {
-        "name": variable.name,
-        "kind": str(variable.kind),
-        "title": variable.title,
-        "unit": variable.unit,
-        "levels": variable.levels,
-        "codes": dict(variable.codes),
-        "possible": asdict(variable.possible) if variable.numeric else None,
-        "cuts": variable.cuts,
-        "precision": variable.precision,
-    }
-
-
 def _domain(stored: dict[str, Any]) -> Domain:
     first, last = (date.fromisoformat(day) for day in stored["index_dates"])
     return Domain(
         title=stored["title"],
-        items=tuple(Item(_variable(one["variable"]), one["kind"]) for one in stored["items"]),
+        items=tuple(Item(variable_of(one["variable"]), one["kind"]) for one in stored["items"]),
         horizon=stored["horizon"],
-        statics=tuple(_variable(one) for one in stored["statics"]),
+        statics=tuple(variable_of(one) for one in stored["statics"]),
         ascending=tuple(tuple(chain) for chain in stored["ascending"]),
         clock=stored["clock"],
         encounter=stored["encounter"],
         visits=stored["visits"],
         index_dates=IndexDates(first, last),
-    )
-
-
-def _variable(stored: dict[str, Any]) -> Variable:
-    limits = Range(**stored["possible"]) if stored["possible"] else Range()
-    return Variable(
-        name=stored["name"],
-        kind=Kind(stored["kind"]),
-        title=stored["title"],
-        unit=stored["unit"],
-        levels=tuple(stored["levels"]),
-        codes=stored["codes"],
-        possible=limits,
-        usual=limits,
-        cuts=tuple(stored["cuts"]),
-        precision=stored["precision"],
     )

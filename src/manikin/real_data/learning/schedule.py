@@ -1,0 +1,46 @@
+"""How a network of a table learns. All of it is declared; nothing is tuned on the people who are learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from manikin.privacy import NoisySteps
+from manikin.streams import Seed
+
+# So many patients of a step stand in memory with their gradients.
+_MOST_TOGETHER = 4096
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast a network learns, and how the budget of a private fit is parted.
+
+    A private step takes each patient with the chance ``share``, or fewer where that were more than 4,096; a step that
+    is not private takes ``batch`` patients. ``margins`` is the part of the budget for the bins of variables one by one,
+    from which the network sets out; the rest buys the steps. What a patient asks for is shortened to ``clip``.
+    """
+
+    steps: int
+    share: float = 0.25
+    batch: int = 256
+    learning_rate: float = 3e-3
+    clip: float = 1.0
+    margins: float = 0.2
+    seed: Seed = Seed(1)
+
+    def rate(self, patients: float) -> float:
+        """Return the chance of each patient to take part in a private step; their number is a noisy one, or public."""
+        return min(self.share, _MOST_TOGETHER / max(patients, 1.0))
+
+    def batches(self, patients: int, bought: NoisySteps | None) -> Iterator[npt.NDArray[np.int64]]:
+        """Return for each step who takes part."""
+        for step in range(self.steps):
+            if bought is not None:
+                yield bought.who(patients)
+            else:
+                uniform = self.seed.stream("batch", str(step)).uniform(0, min(self.batch, patients))
+                yield (uniform * patients).astype(np.int64)
