@@ -42,7 +42,11 @@ class Protection:
         told = {"tier": self.tier, "mechanism": self.mechanism, "differentially_private": self.private}
         if not self.private:
             return told
-        return told | asdict(self) | {"receipts": list(self.receipts), "unit": "patient", "neighbours": "one more or one fewer"}
+        return (
+            told
+            | asdict(self)
+            | {"receipts": list(self.receipts), "unit": "patient", "neighbours": "one more or one fewer"}
+        )
 
 
 def protection_of(stored: Mapping[str, Any]) -> Protection:

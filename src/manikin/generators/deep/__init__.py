@@ -8,4 +8,16 @@ from manikin.generators.deep.files import load, save
 from manikin.generators.deep.network import Network, Shape, rounded
 from manikin.generators.deep.sampler import TableSampler, matched, one_hot, shape_of
 
-__all__ = ["PARTS", "Column", "Network", "Shape", "TableSampler", "load", "matched", "one_hot", "rounded", "save", "shape_of"]
+__all__ = [
+    "PARTS",
+    "Column",
+    "Network",
+    "Shape",
+    "TableSampler",
+    "load",
+    "matched",
+    "one_hot",
+    "rounded",
+    "save",
+    "shape_of",
+]

@@ -129,7 +129,10 @@ class Column:
 
     def written(self, codes: Codes, places: Floats) -> Columns:
         """Return the columns of a cohort that hold these bins and places: on the grid, within the bin and the limits."""
-        name, absent = self.variable.name, codes == self.bins.count - 1 if self.missing else np.zeros(len(codes), np.bool_)
+        name, absent = (
+            self.variable.name,
+            codes == self.bins.count - 1 if self.missing else np.zeros(len(codes), np.bool_),
+        )
         if self.variable.kind is Kind.CONDITION:
             seen = {observed(name): ~absent} if self.missing else {}
             return {name: (codes == 1) & ~absent, **seen}

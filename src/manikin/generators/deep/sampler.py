@@ -29,8 +29,8 @@ _LEAST_SHARE = 1e-6
 class TableSampler:
     """Draws patients from a network over declared bins.
 
-    The network reads ``latents`` normal deviates; a ``conditional`` one a bin of some variable besides, which are drawn
-    by ``shares``, those of each variable's bins. ``within`` are the shares of the parts of each bin of each number, in
+    The network reads ``latents`` normal deviates; a ``conditional`` one also a bin of some variable, which a patient is
+    given by ``shares``, those of each variable's bins. ``within`` are the shares of the parts of each bin of each number, in
     order. ``protection`` says how the patients who were learnt from are protected.
     """
 
@@ -61,31 +61,41 @@ class TableSampler:
 
     def draw(self, ordinals: Ordinals) -> Columns:
         """Return the columns of the patients with these ordinals, ascending."""
-        hidden = self.network.hidden(self._entering(ordinals))
-        codes = self._codes(hidden, ordinals)
+        given = self._given(ordinals)
+        hidden = self._hidden(ordinals, given)
+        codes = np.column_stack(
+            [
+                chosen(chances, self._uniform(ordinals, "bin", column.variable.name))
+                for column, chances in zip(self.columns, self._chances(hidden, given), strict=True)
+            ]
+        )
         places = self._places(hidden, codes, ordinals)
         found: dict[str, npt.NDArray[np.generic]] = {}
         for number, column in enumerate(self.columns):
             found |= column.written(codes[:, number], places[:, number])
         return found
 
-    def _entering(self, ordinals: Ordinals) -> Floats:
+    def _hidden(self, ordinals: Ordinals, given: Floats) -> Floats:
         latents = [ndtri(self._uniform(ordinals, "latent", str(place))) for place in range(self.latents)]
-        return np.column_stack([*latents, self._condition(ordinals)] if self.conditional else latents)
+        return self.network.hidden(np.column_stack([*latents, given]))
 
-    def _condition(self, ordinals: Ordinals) -> Floats:
-        """Return a bin of some variable for each patient, one-hot."""
+    def _given(self, ordinals: Ordinals) -> Floats:
+        """Return the bin of some variable that each patient is given, one-hot; of no width where none are."""
+        if not self.conditional:
+            return np.zeros((len(ordinals), 0))
         flat = np.concatenate(self.shares) / len(self.shares)
-        place = chosen(np.tile(flat, (len(ordinals), 1)), self._uniform(ordinals, "condition"))
+        place = chosen(np.tile(flat, (len(ordinals), 1)), self._uniform(ordinals, "given"))
         return np.asarray(place[:, None] == np.arange(len(flat)), np.float64)
 
-    def _codes(self, hidden: Floats, ordinals: Ordinals) -> npt.NDArray[np.int16]:
-        return np.column_stack(
-            [
-                chosen(chances, self._uniform(ordinals, "bin", column.variable.name))
-                for column, chances in zip(self.columns, self.network.chances(hidden), strict=True)
-            ]
-        )
+    def _chances(self, hidden: Floats, given: Floats) -> list[Floats]:
+        """Return the chances of each variable's bins: 1 for one that is given, else as the network says."""
+        chances = self.network.chances(hidden)
+        if not self.conditional:
+            return chances
+        parts = np.split(given, self.network.ends[:-1], axis=1)
+        return [
+            np.where(part.any(axis=1, keepdims=True), part, one) for part, one in zip(parts, chances, strict=True)
+        ]
 
     def _places(self, hidden: Floats, codes: npt.NDArray[np.int16], ordinals: Ordinals) -> Floats:
         """Return where each number lies in its bin; of other variables 0."""
@@ -129,9 +139,10 @@ def matched(sampler: TableSampler) -> TableSampler:
     Shares were bought before, so that this costs nothing.
     """
     wanted = np.log(np.maximum(np.concatenate(sampler.shares), _LEAST_SHARE))
-    hidden = sampler.network.hidden(sampler._entering(np.arange(_PILOT)))
+    given = sampler._given(np.arange(_PILOT))
+    hidden = sampler._hidden(np.arange(_PILOT), given)
     for _ in range(_ROUNDS):
-        found = np.concatenate([one.mean(axis=0) for one in sampler.network.chances(hidden)])
+        found = np.concatenate([one.mean(axis=0) for one in sampler._chances(hidden, given)])
         bias = sampler.network.weights["bins.bias"] + wanted - np.log(np.maximum(found, _LEAST_SHARE))
         sampler = replace(sampler, network=sampler.network.with_weights({"bins.bias": bias}))
     return sampler

@@ -66,13 +66,21 @@ def weights_of(layers: Any, shape: Shape) -> dict[str, Any]:
 class Descent:
     """Leads layers downhill; ``bought`` are the noisy steps of a private run, of which so many patients are expected."""
 
-    def __init__(self, layers: Any, rate: float, steps: int, bought: NoisySteps | None, expected: float) -> None:
-        """Begin a descent of ``steps`` at a learning ``rate``."""
+    def __init__(
+        self,
+        layers: Any,
+        rate: float,
+        steps: int,
+        bought: NoisySteps | None = None,
+        expected: float = 1.0,
+        momenta: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
+        """Begin a descent of ``steps`` at a learning ``rate``; ``momenta`` are Adam's."""
         self.torch, wrapper = learning_libraries()
         self.layers = layers if bought is None else wrapper(layers, loss_reduction="sum")
         self.bought, self.expected = bought, expected
         self.parameters = list(layers.parameters())
-        self._optimiser = self.torch.optim.Adam(self.parameters, lr=rate)
+        self._optimiser = self.torch.optim.Adam(self.parameters, lr=rate, betas=momenta)
         self._taken, self._settled = 0, int(steps * _SETTLED)
         self._mean = [one.detach().clone() for one in self.parameters]
 

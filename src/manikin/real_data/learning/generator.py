@@ -81,5 +81,3 @@ def generator_named(name: str, own: Mapping[str, Generator[Any]]) -> Generator[A
         made: Generator[Any] = others[name].load()
         return made
     raise RequestError(f"There is no generator '{name}'. {closest(name, [*own, *others])}")
-
-

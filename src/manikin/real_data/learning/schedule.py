@@ -11,6 +11,8 @@ import numpy.typing as npt
 from manikin.privacy import NoisySteps
 from manikin.streams import Seed
 
+FIRST_SEED = Seed(1)
+
 # So many patients of a step stand in memory with their gradients.
 _MOST_TOGETHER = 4096
 
@@ -30,7 +32,7 @@ class Schedule:
     learning_rate: float = 3e-3
     clip: float = 1.0
     margins: float = 0.2
-    seed: Seed = Seed(1)
+    seed: Seed = FIRST_SEED
 
     def rate(self, patients: float) -> float:
         """Return the chance of each patient to take part in a private step; their number is a noisy one, or public."""

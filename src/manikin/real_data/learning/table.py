@@ -99,7 +99,10 @@ class Margins:
 def margins_of(table: Table, allowance: Allowance | None) -> Margins:
     """Return the margins of a table, for all of an allowance if there is one."""
     numbers = [table.columns[place] for place in table.numeric]
-    fine = [one.parts(table.codes[:, place], table.places[:, place]) for one, place in zip(numbers, table.numeric, strict=True)]
+    fine = [
+        one.parts(table.codes[:, place], table.places[:, place])
+        for one, place in zip(numbers, table.numeric, strict=True)
+    ]
     counts = np.split(table.rows.sum(axis=0, dtype=np.float64), np.cumsum(table.bins)[:-1])
     if allowance is None:
         within = tuple(_shares(part, one.even) for part, one in zip(fine, numbers, strict=True))

@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from manikin.generators.deep import Network, Shape, TableSampler, matched, rounded, shape_of
-from manikin.generators.deep.network import NARROWEST, WIDEST
 from manikin.real_data.learning.descent import Descent, layers_of, learning_libraries, weights_of
 from manikin.real_data.learning.generator import Allowance, promised
+from manikin.real_data.learning.network import begin, hidden_of, placed
 from manikin.real_data.learning.schedule import Schedule
 from manikin.real_data.learning.table import Margins, Table, margins_of
 
-# A bin that nobody is in begins with this share.
-LEAST_SHARE = 1e-4
+
+_PLAIN = Schedule(steps=3000)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Vae:
     hidden: tuple[int, ...] = (48,)
     divergence: float = 1.0
     places: bool = True
-    schedule: Schedule = Schedule(steps=3000)
+    schedule: Schedule = _PLAIN
 
     def fit(self, people: Table, allowance: Allowance | None = None) -> TableSampler:
         """Return a sampler of rows; see ``Generator.fit``."""
@@ -73,9 +73,7 @@ def private_vae() -> Vae:
 class _Lesson:
     """What is learnt from, as tensors, and the layers that learn."""
 
-    def __init__(
-        self, torch: Any, vae: Vae, people: Table, shape: Shape, margins: Margins, how: Schedule
-    ) -> None:
+    def __init__(self, torch: Any, vae: Vae, people: Table, shape: Shape, margins: Margins, how: Schedule) -> None:
         self.torch, self.vae, self.shape = torch, vae, shape
         scores = people.scores(margins.within)[:, : shape.numbers]
         parts = people.rows, np.nan_to_num(scores), (~np.isnan(scores)).astype(np.float32)
@@ -103,28 +101,6 @@ class _Lesson:
             state = self.torch.tanh(self.layers[f"read/hidden/{number}"](state))
         centre, log_variance = self.layers["read/bins"](state).chunk(2, dim=1)
         return centre, self.torch.clamp(log_variance, -6, 2)
-
-
-def begin(torch: Any, layers: Any, margins: Margins) -> None:
-    """Let rows begin as if nothing went together: each variable by its shares, and numbers even within their bins."""
-    shares = np.maximum(np.concatenate(margins.shares), LEAST_SHARE)
-    layers["bins"].bias.data = torch.tensor(np.log(shares), dtype=torch.float32)
-    if "place" in layers:
-        layers["place"].weight.data.zero_()
-
-
-def hidden_of(torch: Any, layers: Any, shape: Shape, entering: Any) -> Any:
-    """Return the last hidden layer of a network."""
-    state = entering
-    for number in range(len(shape.hidden)):
-        state = torch.tanh(layers[f"hidden/{number}"](state))
-    return state
-
-
-def placed(torch: Any, layers: Any, hidden: Any, rows: Any) -> tuple[Any, Any]:
-    """Return where numbers lie in their bins, and the logarithm of their spread."""
-    centre, spread = layers["place"](torch.cat([hidden, rows], dim=1)).chunk(2, dim=1)
-    return centre, torch.clamp(spread, NARROWEST, WIDEST)
 
 
 def told(torch: Any, layers: Any, shape: Shape, latents: Any, rows: Any, places: Any, known: Any) -> Any:
