@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manikin.errors import RequestError, closest
+from manikin.privacy import Budget
 
 # Which row of a patient with several counts.
 FIRST, LAST = "first", "last"
-# How many kinds of question there are, and what share of the budget a table of each weighs beside the others.
+# The kinds of question, and how much of the budget a table of each gets beside the others.
 WEIGHTS: Mapping[str, float] = {
     "variables": 1.0,
     "pairs": 1.0,
@@ -99,8 +100,8 @@ class MeasurePlan:
     ``variables`` are asked one by one, all that a mapping names where none is named here; ``outcomes`` are asked
     together with each of them. Each variable has a bin for those without a value, unless it is ``complete``: who has
     none there is not counted. Of a patient with several ``rows`` the first or last counts. ``clipped`` asks how many
-    patients that concerns. ``epsilon`` and ``delta`` are all that a source ever gives, for as long as its ledger
-    lasts; without them the first measurement says so. ``weights`` say how the budget is split.
+    patients that concerns. ``budget`` is all that a source ever gives; without one it is what the first measurement
+    spends. ``weights`` say how the price of a measurement is split.
     """
 
     variables: tuple[str, ...] = ()
@@ -110,8 +111,7 @@ class MeasurePlan:
     complete: tuple[str, ...] = ()
     rows: str = FIRST
     clipped: bool = False
-    epsilon: float | None = None
-    delta: float | None = None
+    budget: Budget | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     events: EventPlan | None = None
 
@@ -123,8 +123,6 @@ class MeasurePlan:
                     raise RequestError(f"One of the {key} is {', '.join(group)}; name {size} different variables.")
         if self.rows not in (FIRST, LAST):
             raise RequestError(f"The row that counts of a patient is first or last; got '{self.rows}'.")
-        if (self.epsilon is None) != (self.delta is None):
-            raise RequestError("A budget has an epsilon and a delta.")
         for key, weight in self.weights.items():
             if key not in WEIGHTS:
                 raise RequestError(f"There is no weight of '{key}'. {closest(key, WEIGHTS)}")
@@ -148,7 +146,7 @@ class MeasurePlan:
             **{key: [list(group) for group in getattr(self, key)] for key in ("pairs", "triples")},
             "rows": self.rows if self.rows != FIRST else "",
             "clipped": self.clipped,
-            "budget": {} if self.epsilon is None else {"epsilon": self.epsilon, "delta": self.delta},
+            "budget": {} if self.budget is None else {"epsilon": self.budget.epsilon, "delta": self.budget.delta},
             "weights": dict(self.weights),
             "events": self.events.written() if self.events else {},
         }

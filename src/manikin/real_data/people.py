@@ -20,28 +20,27 @@ import pyarrow.compute as pc
 from manikin.aggregates.plan import LAST, MeasurePlan
 from manikin.codebook import Bins, Codes, Domain, bins_of
 from manikin.errors import RealDataError, RequestError, closest
+from manikin.real_data.courses import ALL_OR_MORE, Courses
 from manikin.real_data.mapping import MISSING, MappedColumn, RecordMapping
-from manikin.real_data.questions import CLIPPED, Counts, Question
-from manikin.real_data.records import identity_of, meant, on_grid, table_of, texts_of
+from manikin.real_data.questions import CLIPPED, EVENTS, Counts, Question, count
+from manikin.real_data.records import identity_of, meant, numbers_in, on_grid, table_of, texts_of
 from manikin.streams import Floats
 
 Truths = npt.NDArray[np.bool_]
-
-# A number as people and machines write it; no pair of its parts can match the same digits, so that none takes long.
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
 
 
 @dataclass(frozen=True, eq=False)
 class People:
     """Patients in declared bins.
 
-    ``codes`` has shape (patients, variables). ``clipped`` has, for each question of ``CLIPPED``, a code for every
-    patient on record: 1 for those of whom something does not count.
+    ``codes`` has shape (patients, variables). ``clipped`` has, by the name of its question, a code for every patient
+    on record: 1 for those of whom something does not count. ``courses`` is what happened to them, where that is asked.
     """
 
     domain: Domain
     codes: Codes
     clipped: Mapping[str, Codes]
+    courses: Courses | None = None
 
     @property
     def size(self) -> int:
@@ -50,15 +49,12 @@ class People:
 
     def answer(self, question: Question) -> Counts:
         """Return how many patients fall into each cell of a question, exactly; this is not to leave the package."""
-        if question.kind == CLIPPED:
-            return self._counted((self.clipped[question.axes[0].name],), question.shape)
+        if question.axes[0].name in self.clipped:
+            return count((self.clipped[question.axes[0].name],), question.shape)
+        if self.courses is not None and question.kind in (EVENTS, CLIPPED):
+            return self.courses.answer(question)
         places = self.domain.of(axis.name for axis in question.axes)
-        return self._counted(tuple(self.codes[:, place] for place in places), question.shape)
-
-    @staticmethod
-    def _counted(codes: tuple[Codes, ...], shape: tuple[int, ...]) -> Counts:
-        cells = np.ravel_multi_index(tuple(one.astype(np.int64) for one in codes), shape)
-        return np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(np.int64)
+        return count([self.codes[:, place] for place in places], question.shape)
 
 
 def domain_of(plan: MeasurePlan, mapping: RecordMapping) -> Domain:
@@ -108,15 +104,15 @@ def read_people(path: Path, mapping: RecordMapping, domain: Domain, rows: str) -
     return People(domain, codes, {name: flag.astype(np.int16) for name, flag in flags.items()})
 
 
-def clipping(mapping: RecordMapping, plan: MeasurePlan) -> tuple[Bins, ...]:
+def clipped_rows(mapping: RecordMapping, plan: MeasurePlan) -> tuple[Bins, ...]:
     """Return the questions of how many patients something does not count: only what can happen is asked."""
     if not plan.clipped:
         return ()
     return (*([ROWS] if mapping.patient else []), *([LEFT_OUT] if plan.complete else []))
 
 
-ROWS = Bins("records: rows of a patient", levels=("one", "more, of which one counts"))
-LEFT_OUT = Bins("records: complete", levels=("counted", "left out, without a value where it is complete"))
+ROWS = Bins("clipped: rows", levels=ALL_OR_MORE)
+LEFT_OUT = Bins("clipped: incomplete", levels=("counts", "left out"))
 
 
 def _whose(table: pa.Table, mapping: RecordMapping) -> Any:
@@ -133,7 +129,7 @@ def _order(table: pa.Table, mapping: RecordMapping) -> pa.Table:
     if mapping.order is None:
         return pa.table({"row": np.arange(table.num_rows)})
     texts = pc.fill_null(pc.utf8_trim_whitespace(texts_of(table, mapping.order)), "")
-    numbers = _numbers(table, mapping.order)
+    numbers = numbers_in(texts)
     return pa.table(
         {
             "known": pc.cast(pc.not_equal(texts, ""), pa.int8()),
@@ -159,7 +155,7 @@ def _one_each(whose: Any, order: pa.Table, *, last: bool) -> tuple[Any, Truths]:
 def _values(table: pa.Table, column: MappedColumn) -> Floats:
     """Return numbers in the codebook's unit or the numbers of levels; NaN for whatever is neither."""
     if column.levels is None:
-        values, possible = _numbers(table, column.columns[0]) * column.scale, column.variable.possible
+        values, possible = numbers_in(texts_of(table, column.columns[0])) * column.scale, column.variable.possible
         return on_grid(np.where((values < possible.low) | (values > possible.high), np.nan, values), column)
     each = [pc.fill_null(pc.utf8_trim_whitespace(texts_of(table, name)), "") for name in column.columns]
     written = each[0] if len(each) == 1 else pc.binary_join_element_wise(*each, "/")
@@ -169,14 +165,3 @@ def _values(table: pa.Table, column: MappedColumn) -> Floats:
         if level != MISSING:
             codes[pc.equal(written, text).to_numpy(zero_copy_only=False)] = levels.index(level)
     return codes
-
-
-def _numbers(table: pa.Table, column: str) -> Floats:
-    """Return a column as numbers, NaN where something else stands."""
-    kind = table.schema.field(column).type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers = table.column(column).cast(pa.float64(), safe=False)
-    else:
-        texts = pc.utf8_trim_whitespace(texts_of(table, column))
-        numbers = pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, None).cast(pa.float64())
-    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)

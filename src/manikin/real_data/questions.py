@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,3 +88,9 @@ def priced(questions: Sequence[Question], rho: float, plan: MeasurePlan) -> tupl
     weights = [plan.weight(question.kind) for question in questions]
     total = sum(weights)
     return tuple(Order(question, rho * weight / total) for question, weight in zip(questions, weights, strict=True))
+
+
+def count(codes: Sequence[Any], shape: tuple[int, ...]) -> Counts:
+    """Return how many have each combination of bins; ``codes`` are those of each axis."""
+    cells = np.ravel_multi_index(tuple(np.asarray(one, np.int64) for one in codes), shape)
+    return np.bincount(cells, minlength=math.prod(shape)).reshape(shape).astype(np.int64)

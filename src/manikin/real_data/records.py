@@ -21,6 +21,9 @@ from manikin.errors import RealDataError
 from manikin.real_data.mapping import MISSING, MappedColumn, RecordMapping
 from manikin.streams import Floats
 
+# A number as people and machines write it; no two parts can match the same digits, so that no text takes long.
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -159,6 +162,13 @@ def numbers_of(table: pa.Table, column: str) -> Floats:
         return np.asarray(table.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     except pa.ArrowException:
         raise RealDataError(f"Column '{column}' holds something other than numbers.") from None
+
+
+def numbers_in(texts: pa.ChunkedArray) -> Floats:
+    """Return texts as numbers, NaN where something else stands; none is refused."""
+    bare = pc.utf8_trim_whitespace(texts)
+    numbers = pc.if_else(pc.match_substring_regex(bare, _NUMBER), bare, None).cast(pa.float64())
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
 
 
 def identity_of(table: pa.Table, column: str) -> pa.Array:

@@ -13,7 +13,8 @@ from typing import Any
 from manikin.aggregates import WEIGHTS, Bound, EventPlan, MeasurePlan
 from manikin.aggregates.plan import FIRST, LAST
 from manikin.document import Mapping, Notebook, Scalar, Section, Sequence, Value, read_number
-from manikin.errors import RequestError, closest
+from manikin.errors import BudgetError, RequestError, closest
+from manikin.privacy import Budget
 
 _EXAMPLE = (
     "Write, for example: measure: {variables: [age, sex], pairs: [[age, sex]], budget: {epsilon: 4, delta: 1e-6}}"
@@ -36,7 +37,7 @@ def read_measure(value: Value | None, known: Collection[str] | None, notebook: N
     noted = len(notebook.mistakes)
     section = Section(value, "'measure'", notebook)
     asked = _asked(section, known)
-    found = {**asked, **_budget(section), "weights": _weights(section), "events": _events(section)}
+    found = {**asked, "budget": _budget(section), "weights": _weights(section), "events": _events(section)}
     section.close()
     if len(notebook.mistakes) > noted:
         return None
@@ -64,18 +65,21 @@ def _asked(section: Section, known: Collection[str] | None) -> dict[str, Any]:
     }
 
 
-def _budget(section: Section) -> dict[str, Any]:
+def _budget(section: Section) -> Budget | None:
     inner = _inner(section, "budget")
     if inner is None:
-        return {}
+        return None
     inner.need("epsilon", "4")
     inner.need("delta", "1e-6")
-    found = {key: inner.number(key) for key in ("epsilon", "delta")}
-    for key, number in found.items():
-        if number is not None and (number <= 0 or (key == "delta" and number >= 1)):
-            inner.notebook.add(inner.mapping, f"'budget': {key} is above 0{' and below 1' if key == 'delta' else ''}.")
+    epsilon, delta = inner.number("epsilon"), inner.number("delta")
     inner.close()
-    return found
+    if epsilon is None or delta is None:
+        return None
+    try:
+        return Budget(epsilon, delta)
+    except BudgetError as error:
+        inner.notebook.add(inner.mapping, f"'budget': {error}")
+        return None
 
 
 def _weights(section: Section) -> dict[str, float]:
