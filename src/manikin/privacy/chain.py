@@ -28,6 +28,9 @@ SCHEMA = "manikin/ledger/1"
 BEGINNING = hashlib.sha256(SCHEMA.encode()).hexdigest()
 """What the first entry holds as the digest of the one before."""
 
+# How every ledger begins: no other file of one line may be taken for one that a crash tore, and written to.
+_FIRST = b'{"number": 1, '
+
 TORN = "torn"
 
 _SOURCE = re.compile(rb'"source": ("(?:[^"\\]|\\.)*")')
@@ -99,31 +102,38 @@ def append(path: Path, decide: Callable[[Entries], Mapping[str, Any] | None]) ->
 
 
 def _parsed(data: bytes, path: Path) -> tuple[Entries, bytes]:
-    """Return the whole entries, and what is torn at the end."""
+    """Return the whole entries, and what is torn at the end: the one line that a crash can leave without its end."""
+    *ended, last = data.split(b"\n")
     entries: Entries = ()
-    torn: list[bytes] = []
-    lines = data.split(b"\n")
-    for line in lines[:-1] if not lines[-1] else lines:
+    torn = b""
+    for line in (*ended, *((last,) if _object(last) else ())):
         told = _object(line)
-        if told is None:
-            torn.append(line)
+        if told is None and not torn:
+            torn = line or b" "
             continue
-        of = _digest(b"\n".join(torn)) if torn else None
-        entries = (*entries, _entry(told, line, entries, of, path))
-        torn = []
-    return entries, b"\n".join(torn)
+        entries = (*entries, _entry(told or {}, line, entries, torn, path))
+        torn = b""
+    if torn:
+        raise _changed(path, len(entries) + 1)
+    if not entries and not last.startswith(_FIRST[: len(last)]):
+        raise LedgerError(f"{path} is no ledger. Nothing was sold, and nothing was written. Name another file.")
+    return entries, b"" if _object(last) else last
 
 
-def _entry(told: dict[str, Any], line: bytes, before: Entries, of: str | None, path: Path) -> Entry:
-    """Return the entry of a line that is whole, if it is exactly what would stand there."""
+def _entry(told: dict[str, Any], line: bytes, before: Entries, torn: bytes, path: Path) -> Entry:
+    """Return the entry of a whole line, if it is exactly what would stand there, after what was ``torn``."""
     body = {key: value for key, value in told.items() if key not in {"number", "previous", "digest"}}
     entry = Entry(len(before) + 1, body, before[-1].digest if before else BEGINNING)
-    if entry.line != line or body.get("of") != of:
-        raise LedgerError(
-            f"The ledger {path} was changed: its entry {entry.number} is not the one that was written there, or one "
-            "before it is missing. Nothing is sold from it. Restore the file, or let whoever answers for privacy decide what has been spent."
-        )
+    if entry.line != line or body.get("of", "") != (_digest(torn) if torn else ""):
+        raise _changed(path, entry.number)
     return entry
+
+
+def _changed(path: Path, number: int) -> LedgerError:
+    return LedgerError(
+        f"The ledger {path} was changed: its entry {number} is not what was written there, or one before it is missing. "
+        "Nothing is sold from it. Restore the file, or let whoever answers for privacy decide what has been spent."
+    )
 
 
 def _then(entries: Entries, body: Mapping[str, Any]) -> Entries:
@@ -134,11 +144,11 @@ def _sealed(entries: Entries, torn: bytes) -> Entries:
     """Return the entries, and one for what is torn: whose it was and what it cost count as far as they can be read."""
     if not torn:
         return entries
-    source = _SOURCE.search(torn)
+    source, cost = _SOURCE.search(torn), _RHO.search(torn)
     body = {
         "kind": TORN,
         "source": json.loads(source[1]) if source else "",
-        "rho": sum(float(rho) for rho in _RHO.findall(torn)),
+        "rho": float(cost[1]) if cost else 0.0,
         "of": _digest(torn),
     }
     return _then(entries, body)

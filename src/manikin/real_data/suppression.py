@@ -63,9 +63,14 @@ def suppress(asked: Sequence[tuple[tuple[Bins, ...], Counts]], total: int, min_c
     if total < min_cell:
         raise RealDataError(f"There are fewer than {min_cell} patients, so that nothing can be told of them.")
     tables = [Table(axes, counts, counts < min_cell) for axes, counts in asked]
+    before = -1
     while narrow := _narrow(tables, total, min_cell):
-        for place, cell in narrow:
-            _hide_beside(tables, place, cell)
+        if before == (before := sum(int(table.hidden.sum()) for table in tables)):
+            raise RealDataError("These tables can't be told safely together. Ask for fewer, or with --epsilon.")
+        # A table that is hidden as a whole needs help from others; one that becomes so only now may be safe by that.
+        whole = [table for table in tables if table.hidden.all()]
+        for table, cell in narrow:
+            _hide_beside(table, cell, tables if table in whole else [])
     return tuple(tables)
 
 
@@ -78,31 +83,32 @@ def intervals(tables: Sequence[Table], total: int, enough: float = np.inf) -> li
     return attack.intervals(enough)
 
 
-def _narrow(tables: Sequence[Table], total: int, min_cell: int) -> list[tuple[int, tuple[int, ...]]]:
+def _narrow(tables: Sequence[Table], total: int, min_cell: int) -> list[tuple[Table, tuple[int, ...]]]:
     found = []
-    for place, (table, interval) in enumerate(zip(tables, intervals(tables, total, min_cell), strict=True)):
+    for table, interval in zip(tables, intervals(tables, total, min_cell), strict=True):
         width = interval[..., 1] - interval[..., 0]
         cells = np.argwhere(table.hidden & (width < min_cell - _SLACK))
-        found += [(place, tuple(int(one) for one in cell)) for cell in cells]
+        found += [(table, tuple(int(one) for one in cell)) for cell in cells]
     return found
 
 
-def _hide_beside(tables: Sequence[Table], place: int, cell: tuple[int, ...]) -> None:
+def _hide_beside(table: Table, cell: tuple[int, ...], others: Sequence[Table]) -> None:
     """Hide the smallest told cells beside a narrow one.
 
-    They stand in each line through it that hides nothing else; where there is no such line, in any line, in the
-    table, and at last in tables that share a variable.
+    They stand in each line through it that hides nothing else; where there is no such line, in any line; where all of
+    them are hidden, in the table, or in the smallest of ``others`` that shares a variable.
     """
-    table = tables[place]
     lines = [tuple(slice(None) if axis == free else at for axis, at in enumerate(cell)) for free in range(len(cell))]
     told = [line for line in lines if not table.hidden[line].all()]
     alone = [line for line in told if table.hidden[line].sum() == 1]
-    linked = [one for one in tables if set(one.names) & set(table.names) and not one.hidden.all()]
+    linked = [one for one in others if set(one.names) & set(table.names) and not one.hidden.all()]
     if told:
         for line in alone or told[:1]:
             _hide_smallest(table, line)
+    elif not table.hidden.all():
+        _hide_smallest(table, ...)
     elif linked:
-        _hide_smallest(min(linked, key=lambda one: (one is not table, len(one.axes))), ...)
+        _hide_smallest(min(linked, key=lambda one: len(one.axes)), ...)
 
 
 def _hide_smallest(table: Table, where: Any) -> None:
