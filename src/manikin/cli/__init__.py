@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from manikin.errors import ManikinError, closest
 
-_COMMANDS = ("models", "show", "new", "check", "make", "compare", "measure", "verify", "remake")
+_COMMANDS = ("models", "show", "new", "check", "make", "compare", "measure", "learn", "sample", "verify", "remake")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,6 +117,9 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_measure(commands.add_parser("measure", help="turn records into aggregates that may leave an institution"))
 
+    _add_learn(commands.add_parser("learn", help="learn a table of patients from records; a sampler leaves"))
+    _add_sample(commands.add_parser("sample", help="draw patients from a sampler that was learnt"))
+
     verify = commands.add_parser("verify", help="re-check a release; names each file that differs")
     verify.add_argument("folder")
 
@@ -148,6 +151,27 @@ def _add_measure(measure: argparse.ArgumentParser) -> None:
         "--min-cell", type=_whole, metavar="N", help="exact tables, smaller cells suppressed: not private"
     )
     measure.add_argument("--dry-run", action="store_true", help="tell what would be asked and its price; spend nothing")
+
+
+def _add_learn(learn: argparse.ArgumentParser) -> None:
+    learn.add_argument("records", help="records of patients, CSV or Parquet")
+    learn.add_argument("--codebook", metavar="MODEL", help="whose bins and limits hold; by default the study's model")
+    learn.add_argument("--mapping", required=True, metavar="FILE", help="what the columns of the records mean")
+    learn.add_argument("--study", metavar="FILE", help="a study that says who is complete, and which rows count")
+    learn.add_argument("--generator", default="vae", metavar="NAME", help="vae, gan, or one of an installed package")
+    learn.add_argument("--epsilon", type=float, metavar="E", help="what learning may spend, with --delta")
+    learn.add_argument("--delta", type=float, metavar="D", help="well below one over the number of patients: 1e-6")
+    learn.add_argument("--without-privacy", action="store_true", help="spend nothing and promise nothing")
+    learn.add_argument("--out", required=True, metavar="DIR", help="where the sampler goes; nothing is overwritten")
+    learn.add_argument("--ledger", metavar="FILE", help="where purchases are recorded; by default beside the records")
+
+
+def _add_sample(sample: argparse.ArgumentParser) -> None:
+    sample.add_argument("sampler", help="the folder that 'learn' wrote")
+    sample.add_argument("--patients", type=_whole, default=10_000, metavar="N", help="how many")
+    sample.add_argument("--seed", type=_whole, default=1, metavar="S", help="from which all chance follows")
+    sample.add_argument("--out", required=True, metavar="DIR", help="where the tables go; nothing is overwritten")
+    sample.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
 
 
 def _version() -> str:

@@ -30,7 +30,7 @@ def measure(options: Namespace) -> int:
     from manikin.real_data import Sender, survey
 
     _check(options)
-    plan, model = _wanted(options)
+    plan, model = wanted(options)
     key = read_key(Path(options.key)) if options.key else None
     variables = {name: one.meaning for name, one in model.variables.items() if one.role is Role.DATA}
     asked = survey(Path(options.mapping), variables, plan, _event_mapping(plan, options))
@@ -63,7 +63,7 @@ def _private(asked: Survey, sender: Sender, options: Namespace) -> Aggregates | 
         return None
     paths = (Path(path) if path else None for path in (options.events, options.people))
     people = asked.read(Path(options.records), *paths)
-    account = _account(asked, budget, options)
+    account = account_of(asked, budget, options)
     found = measure(people, asked, account, budget.rho)
     print(f"  {'Left of the budget':<44} rho {account.left:.4g} of {account.budget.rho:.4g}")
     return private(asked, found, account, budget, sender)
@@ -110,7 +110,7 @@ def _check_out(out: str | None) -> None:
         raise RequestError(f"{path.parent} is no folder that can be written to.")
 
 
-def _wanted(options: Namespace) -> tuple[MeasurePlan, ClinicalModel]:
+def wanted(options: Namespace) -> tuple[MeasurePlan, ClinicalModel]:
     """Return what is asked, and the model whose variables are the codebook."""
     from manikin.aggregates import MeasurePlan
     from manikin.clinic import find_model
@@ -143,7 +143,7 @@ def _event_mapping(plan: MeasurePlan, options: Namespace) -> Path | None:
     return Path(options.event_mapping)
 
 
-def _account(asked: Survey, budget: Budget, options: Namespace) -> Account:
+def account_of(asked: Survey, budget: Budget, options: Namespace) -> Account:
     """Return the source's account: as the study says, as it was opened, or with no more than this measurement spends."""
     from manikin.privacy import Ledger
 

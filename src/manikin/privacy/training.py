@@ -113,8 +113,8 @@ def buy_run(account: Account, rate: float, steps: int, clip: float, rho: float, 
     """
     order = account.budget.order
     run = affordable(rate, steps, rho * (1 - _ROUNDING), order)
-    facts = {"rate": rate, "steps": steps, "noise": run.noise, "clip": clip, "order": order}
-    return NoisySteps(run, clip, account.buy(run.price(order), what, TRAINING, **facts))
+    facts = {"rate": rate, "steps": steps, "noise": run.noise, "clip": clip}
+    return NoisySteps(run, clip, account.buy(run.price(order), what, TRAINING, at_order=True, **facts))
 
 
 class NoisySteps:
@@ -159,7 +159,7 @@ def clipped(asked: Singles, clip: float) -> npt.NDArray[np.float64]:
 def _uniform(count: int) -> npt.NDArray[np.float64]:
     """Return draws in (0, 1) of the operating system's chance."""
     words = np.frombuffer(os.urandom(8 * count), np.uint64)
-    return ((words >> np.uint64(11)) + 0.5) * 2.0**-53
+    return np.asarray(((words >> np.uint64(11)) + 0.5) * 2.0**-53, np.float64)
 
 
 def _normal(count: int) -> npt.NDArray[np.float64]:

@@ -4,11 +4,12 @@ Enters: a network that ``real_data`` trained. Leaves: a ``TableSampler``, which 
 """
 
 from manikin.generators.deep.columns import PARTS, Column
-from manikin.generators.deep.files import load, save
+from manikin.generators.deep.files import PAGE, load, save
 from manikin.generators.deep.network import Network, Shape, rounded
 from manikin.generators.deep.sampler import TableSampler, matched, one_hot, shape_of
 
 __all__ = [
+    "PAGE",
     "PARTS",
     "Column",
     "Network",

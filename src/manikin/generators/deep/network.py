@@ -11,6 +11,7 @@ Source: Papernot et al., AAAI 2021, arXiv:2007.14191 (bounded activations).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -46,7 +47,7 @@ class Shape:
         """The shape of each array of weights, by name; a layer has the shape (leaves, enters)."""
         widths = (self.enters, *self.hidden)
         layers: dict[str, tuple[int, ...]] = {}
-        for number, (enters, leaves) in enumerate(zip(widths, widths[1:], strict=False)):
+        for number, (enters, leaves) in enumerate(itertools.pairwise(widths)):
             layers |= {f"hidden.{number}.weight": (leaves, enters), f"hidden.{number}.bias": (leaves,)}
         total = sum(self.bins)
         layers |= {"bins.weight": (total, widths[-1]), "bins.bias": (total,)}

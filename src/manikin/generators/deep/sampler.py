@@ -93,9 +93,7 @@ class TableSampler:
         if not self.conditional:
             return chances
         parts = np.split(given, self.network.ends[:-1], axis=1)
-        return [
-            np.where(part.any(axis=1, keepdims=True), part, one) for part, one in zip(parts, chances, strict=True)
-        ]
+        return [np.where(part.any(axis=1, keepdims=True), part, one) for part, one in zip(parts, chances, strict=True)]
 
     def _places(self, hidden: Floats, codes: npt.NDArray[np.int16], ordinals: Ordinals) -> Floats:
         """Return where each number lies in its bin; of other variables 0."""

@@ -11,6 +11,7 @@ arXiv:1705.02894; private steps of the second network alone, Xie et al. 2018, ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,19 +51,19 @@ class Gan:
         """Return a sampler of rows; see ``Generator.fit``."""
         torch, _ = learning_libraries()
         how = self.schedule
-        margins = margins_of(people, allowance and allowance.part(how.margins))
-        chance = how.rate(margins.patients)
-        bought = allowance and allowance.part(1 - how.margins).steps(
-            chance, how.steps, how.clip, f"an adversarial network of {len(people.columns)} variables"
-        )
+        margins = margins_of(people, allowance.part(how.margins) if allowance else None)
+        what = f"an adversarial network of {len(people.columns)} variables"
+        bought = how.bought(allowance, margins.patients, what)
         shape = shape_of(people.columns, self.latents + sum(people.bins), self.hidden, places=False)
         game = _Game(torch, self, people, shape, margins)
-        tells = Descent(game.judge, how.learning_rate, how.steps, bought, chance * margins.patients, momenta=_MOMENTA)
+        tells = Descent(
+            game.judge, how.learning_rate, how.steps, bought, how.expected(margins.patients), momenta=_MOMENTA
+        )
         makes = Descent(game.maker, self.rate, how.steps, momenta=_MOMENTA)
         for number, who in enumerate(how.batches(people.size, bought)):
             made = game.made(2 * number)
-            tells.step(lambda who=who, number=number: game.told(who, number), lambda made=made: game.unmasked(made))
-            makes.step(lambda number=number: game.answered(2 * number + 1))
+            tells.step(partial(game.told, who, number), partial(game.unmasked, made))
+            makes.step(partial(game.answered, 2 * number + 1))
         makes.settle()
         receipts = (*margins.receipts, *((bought.receipt,) if bought else ()))
         sampler = TableSampler(

@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
-
 from manikin.cohort import Sampler
-from manikin.errors import RequestError, closest
+from manikin.errors import BudgetError, RequestError, closest
 from manikin.generators.protection import UNPROTECTED, Protection
 from manikin.privacy import Account, Noisy, NoisySteps, buy_run, epsilon_at
 
-People = TypeVar("People", contravariant=True)
+PeopleT_contra = TypeVar("PeopleT_contra", contravariant=True)
+
+# Parts of a budget that add up to all of it are not over it for their rounding.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class Allowance:
 
     account: Account
     rho: float
+
+    def __post_init__(self) -> None:
+        """Refuse more than is left, before any of it is spent."""
+        left = self.account.left
+        if not 0 < self.rho <= left * (1 + _ROUNDING):
+            raise BudgetError(
+                f"A fit may spend a rho above 0 and up to what is left; got {self.rho:.6g}, and of the budget of "
+                f"'{self.account.source}' {left:.6g} is left. Nothing was spent.",
+                left,
+            )
 
     def part(self, share: float) -> Allowance:
         """Return a share of the allowance; whoever parts it sees to it that shares add up to 1 at most."""
@@ -46,10 +57,10 @@ class Allowance:
         return Protection(mechanism, epsilon, budget.delta, self.rho, budget.order, self.account.source, receipts)
 
 
-class Generator(Protocol[People]):
+class Generator(Protocol[PeopleT_contra]):
     """A way to learn from people of some shape: a ``Table``, or the ``Histories`` of event sequences."""
 
-    def fit(self, people: People, allowance: Allowance | None = None) -> Sampler:
+    def fit(self, people: PeopleT_contra, allowance: Allowance | None = None) -> Sampler:
         """Return a sampler, in which there is no row.
 
         Args:

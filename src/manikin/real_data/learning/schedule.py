@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manikin.privacy import NoisySteps
+from manikin.real_data.learning.generator import Allowance
 from manikin.streams import Seed
 
 FIRST_SEED = Seed(1)
@@ -37,6 +38,16 @@ class Schedule:
     def rate(self, patients: float) -> float:
         """Return the chance of each patient to take part in a private step; their number is a noisy one, or public."""
         return min(self.share, _MOST_TOGETHER / max(patients, 1.0))
+
+    def expected(self, patients: float) -> float:
+        """Return how many patients take part in a private step, of so many, in the mean."""
+        return self.rate(patients) * patients
+
+    def bought(self, allowance: Allowance | None, patients: float, what: str) -> NoisySteps | None:
+        """Return the steps of a private run for what the margins left of an allowance; None without one."""
+        if allowance is None:
+            return None
+        return allowance.part(1 - self.margins).steps(self.rate(patients), self.steps, self.clip, what)
 
     def batches(self, patients: int, bought: NoisySteps | None) -> Iterator[npt.NDArray[np.int64]]:
         """Return for each step who takes part."""

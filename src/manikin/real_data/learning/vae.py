@@ -8,6 +8,7 @@ Source: Kingma and Welling 2014, arXiv:1312.6114; private steps, Abadi et al., C
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from manikin.real_data.learning.generator import Allowance, promised
 from manikin.real_data.learning.network import begin, hidden_of, placed
 from manikin.real_data.learning.schedule import Schedule
 from manikin.real_data.learning.table import Margins, Table, margins_of
-
 
 _PLAIN = Schedule(steps=3000)
 
@@ -42,16 +42,14 @@ class Vae:
         """Return a sampler of rows; see ``Generator.fit``."""
         torch, _ = learning_libraries()
         how = self.schedule
-        margins = margins_of(people, allowance and allowance.part(how.margins))
-        rate = how.rate(margins.patients)
-        bought = allowance and allowance.part(1 - how.margins).steps(
-            rate, how.steps, how.clip, f"a variational autoencoder of {len(people.columns)} variables"
-        )
+        margins = margins_of(people, allowance.part(how.margins) if allowance else None)
+        what = f"a variational autoencoder of {len(people.columns)} variables"
+        bought = how.bought(allowance, margins.patients, what)
         shape = shape_of(people.columns, self.latents, self.hidden, places=self.places)
         lesson = _Lesson(torch, self, people, shape, margins, how)
-        descent = Descent(lesson.layers, how.learning_rate, how.steps, bought, rate * margins.patients)
+        descent = Descent(lesson.layers, how.learning_rate, how.steps, bought, how.expected(margins.patients))
         for number, who in enumerate(how.batches(people.size, bought)):
-            descent.step(lambda who=who, number=number: lesson.losses(who, number))
+            descent.step(partial(lesson.losses, who, number))
         descent.settle()
         receipts = (*margins.receipts, *((bought.receipt,) if bought else ()))
         sampler = TableSampler(
