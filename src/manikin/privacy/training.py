@@ -61,6 +61,8 @@ class Run:
 
         Between whole orders it follows from convexity, of the divergence times the order less 1.
         """
+        if self.rate == 1:
+            return self.steps * order / (2 * self.noise**2)
         low = math.floor(order)
         share = order - low
         scaled = (1 - share) * self._scaled(low) + share * self._scaled(low + 1)
@@ -72,8 +74,6 @@ class Run:
 
     def _scaled(self, order: int) -> float:
         """Return the divergence of one step at a whole order, times the order less 1."""
-        if self.rate == 1:
-            return order * (order - 1) / (2 * self.noise**2)
         k = np.arange(order + 1)
         ways = gammaln(order + 1) - gammaln(k + 1) - gammaln(order - k + 1)
         shares = (order - k) * math.log1p(-self.rate) + k * math.log(self.rate)

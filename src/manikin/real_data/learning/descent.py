@@ -74,13 +74,14 @@ class Descent:
         bought: NoisySteps | None = None,
         expected: float = 1.0,
         momenta: tuple[float, float] = (0.9, 0.999),
+        decay: float = 0.0,
     ) -> None:
-        """Begin a descent of ``steps`` at a learning ``rate``; ``momenta`` are Adam's."""
+        """Begin a descent of ``steps`` at a learning ``rate``; ``momenta`` and the ``decay`` of weights are Adam's."""
         self.torch, wrapper = learning_libraries()
         self.layers = layers if bought is None else wrapper(layers, loss_reduction="sum")
         self.bought, self.expected = bought, expected
         self.parameters = list(layers.parameters())
-        self._optimiser = self.torch.optim.Adam(self.parameters, lr=rate, betas=momenta)
+        self._optimiser = self.torch.optim.Adam(self.parameters, lr=rate, betas=momenta, weight_decay=decay)
         self._taken, self._settled = 0, int(steps * _SETTLED)
         self._mean = [one.detach().clone() for one in self.parameters]
 

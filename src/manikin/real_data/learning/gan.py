@@ -25,8 +25,8 @@ from manikin.real_data.learning.schedule import Schedule
 from manikin.real_data.learning.table import Margins, Table, margins_of
 from manikin.streams import Floats, Seed
 
-# A game between two goes round in circles where steps remember too much of those before.
-_MOMENTA = (0.5, 0.9)
+# A game between two goes round in circles where steps remember too much of those before, or weights grow without end.
+_MOMENTA, _DECAY = (0.5, 0.9), 0.01
 _PLAIN = Schedule(steps=4000, learning_rate=1e-3)
 
 
@@ -57,9 +57,15 @@ class Gan:
         shape = shape_of(people.columns, self.latents + sum(people.bins), self.hidden, places=False)
         game = _Game(torch, self, people, shape, margins)
         tells = Descent(
-            game.judge, how.learning_rate, how.steps, bought, how.expected(margins.patients), momenta=_MOMENTA
+            game.judge,
+            how.learning_rate,
+            how.steps,
+            bought,
+            how.expected(margins.patients),
+            momenta=_MOMENTA,
+            decay=_DECAY,
         )
-        makes = Descent(game.maker, self.rate, how.steps, momenta=_MOMENTA)
+        makes = Descent(game.maker, self.rate, how.steps, momenta=_MOMENTA, decay=_DECAY)
         for number, who in enumerate(how.batches(people.size, bought)):
             made = game.made(2 * number)
             tells.step(partial(game.told, who, number), partial(game.unmasked, made))
