@@ -101,7 +101,7 @@ def nhanes(path: Path) -> Table:
     """Return adults of NHANES 2009-2012 complete on ten variables of ``diabetes-screening``, unweighted, in its bins."""
     _, model = study_of("diabetes-screening")
     layout = KnowledgeSampler(model, {}, {}, Seed(0), follow_up=False).layout
-    mapping = read_mapping(NHANES_MAPPING, layout)
+    mapping = read_mapping(NHANES_MAPPING, {one.variable.name: one.variable for one in layout.fields})
     sample = read_records(path, mapping)
     mapped = {column.variable.name: column for column in mapping.columns}
     columns = tuple(_of_codebook(mapped[name]) for name in NHANES_VARIABLES)

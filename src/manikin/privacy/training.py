@@ -132,6 +132,13 @@ class NoisySteps:
         """Return the rows of the patients who take part in a step."""
         return np.flatnonzero(_uniform(patients) < self.run.rate)
 
+    def uniform(self, count: int) -> npt.NDArray[np.float64]:
+        """Return draws in (0, 1) for the patients of a step, such as of latents.
+
+        With a seed, what one patient draws would depend on who else is there, and adding one would change them all.
+        """
+        return _uniform(count)
+
     def summed(self, asked: Singles) -> Singles:
         """Return the noisy sum of what the patients of a step ask for, each clipped; this is what a step pays for.
 

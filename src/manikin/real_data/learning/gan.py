@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manikin.generators.deep import Network, Shape, TableSampler, matched, rounded, shape_of
+from manikin.privacy import NoisySteps
 from manikin.real_data.learning.descent import Descent, layers_of, learning_libraries, weights_of
 from manikin.real_data.learning.generator import Allowance, promised
 from manikin.real_data.learning.network import begin, hidden_of
@@ -55,7 +56,7 @@ class Gan:
         what = f"an adversarial network of {len(people.columns)} variables"
         bought = how.bought(allowance, margins.patients, what)
         shape = shape_of(people.columns, self.latents + sum(people.bins), self.hidden, places=False)
-        game = _Game(torch, self, people, shape, margins)
+        game = _Game(torch, self, people, shape, margins, bought)
         tells = Descent(
             game.judge,
             how.learning_rate,
@@ -87,8 +88,11 @@ class Gan:
 class _Game:
     """Both networks, what they are shown, and what they are told of it; conditions and latents are no privacy noise."""
 
-    def __init__(self, torch: Any, gan: Gan, people: Table, shape: Shape, margins: Margins) -> None:
-        self.torch, self.gan, self.shape, self.seed = torch, gan, shape, gan.schedule.seed
+    def __init__(
+        self, torch: Any, gan: Gan, people: Table, shape: Shape, margins: Margins, bought: NoisySteps | None
+    ) -> None:
+        self.torch, self.gan, self.shape, self.bought = torch, gan, shape, bought
+        self.seed = gan.schedule.seed
         self.rows = torch.from_numpy(people.rows)
         self.variables = np.repeat(np.arange(len(shape.bins)), shape.bins)
         self.shares = np.concatenate(margins.shares) / len(shape.bins)
@@ -101,7 +105,8 @@ class _Game:
     def told(self, who: npt.NDArray[np.int64], number: int) -> Any:
         """Return what the judge loses on rows of patients, each shown with one of its bins, shape (patients,)."""
         rows = self.rows[who]
-        shown = np.floor(self._uniform("shown", number, len(who)) * len(self.shape.bins))
+        uniform = self.gan.schedule.chance("shown", number, len(who), self.bought)
+        shown = np.floor(uniform * len(self.shape.bins))
         own = self.torch.from_numpy((self.variables == shown[:, None]).astype(np.float32))
         return self.torch.relu(1 - self._judged(rows, rows * own))
 
@@ -138,7 +143,7 @@ class _Game:
         return self.judge["bins"](hidden)[:, 0]
 
     def _uniform(self, name: str, number: int, count: int) -> Floats:
-        return self.seed.stream(name, str(number)).uniform(0, max(count, 1))[:count]
+        return self.seed.stream(name, str(number)).uniform(0, count)
 
 
 def private_gan() -> Gan:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from manikin.privacy import NoisySteps
 from manikin.real_data.learning.generator import Allowance
-from manikin.streams import Seed
+from manikin.streams import Floats, Seed
 
 FIRST_SEED = Seed(1)
 
@@ -48,6 +48,12 @@ class Schedule:
         if allowance is None:
             return None
         return allowance.part(1 - self.margins).steps(self.rate(patients), self.steps, self.clip, what)
+
+    def chance(self, name: str, step: int, count: int, bought: NoisySteps | None) -> Floats:
+        """Return uniform draws for the patients of a step: repeatable, unless the step is private."""
+        if bought is not None:
+            return bought.uniform(count)
+        return self.seed.stream(name, str(step)).uniform(0, max(count, 1))[:count]
 
     def batches(self, patients: int, bought: NoisySteps | None) -> Iterator[npt.NDArray[np.int64]]:
         """Return for each step who takes part."""

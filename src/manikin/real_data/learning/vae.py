@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manikin.generators.deep import Network, Shape, TableSampler, matched, rounded, shape_of
+from manikin.privacy import NoisySteps
 from manikin.real_data.learning.descent import Descent, layers_of, learning_libraries, weights_of
 from manikin.real_data.learning.generator import Allowance, promised
 from manikin.real_data.learning.network import begin, hidden_of, placed
@@ -46,7 +47,7 @@ class Vae:
         what = f"a variational autoencoder of {len(people.columns)} variables"
         bought = how.bought(allowance, margins.patients, what)
         shape = shape_of(people.columns, self.latents, self.hidden, places=self.places)
-        lesson = _Lesson(torch, self, people, shape, margins, how)
+        lesson = _Lesson(torch, self, people, shape, margins, bought)
         descent = Descent(lesson.layers, how.learning_rate, how.steps, bought, how.expected(margins.patients))
         for number, who in enumerate(how.batches(people.size, bought)):
             descent.step(partial(lesson.losses, who, number))
@@ -71,23 +72,24 @@ def private_vae() -> Vae:
 class _Lesson:
     """What is learnt from, as tensors, and the layers that learn."""
 
-    def __init__(self, torch: Any, vae: Vae, people: Table, shape: Shape, margins: Margins, how: Schedule) -> None:
-        self.torch, self.vae, self.shape = torch, vae, shape
+    def __init__(
+        self, torch: Any, vae: Vae, people: Table, shape: Shape, margins: Margins, bought: NoisySteps | None
+    ) -> None:
+        self.torch, self.vae, self.shape, self.bought = torch, vae, shape, bought
         scores = people.scores(margins.within)[:, : shape.numbers]
         parts = people.rows, np.nan_to_num(scores), (~np.isnan(scores)).astype(np.float32)
         self.rows, self.places, self.known = (torch.from_numpy(part) for part in parts)
         enters = sum(shape.bins) + shape.numbers
         reading = Shape(enters, vae.hidden, (2 * vae.latents,), 0).weights
         shapes = {f"read.{name}": one for name, one in reading.items()} | shape.weights
-        self.layers = layers_of(torch, shapes, how.seed)
+        self.layers = layers_of(torch, shapes, vae.schedule.seed)
         begin(torch, self.layers, margins)
-        self.seed = how.seed
 
     def losses(self, who: npt.NDArray[np.int64], number: int) -> Any:
         """Return minus the evidence lower bound of these patients, shape (patients,)."""
         torch, rows, places, known = self.torch, self.rows[who], self.places[who], self.known[who]
         centre, log_variance = self._read(torch.cat([rows, places], dim=1).requires_grad_())
-        uniform = self.seed.stream("latents", str(number)).uniform(0, max(centre.numel(), 1))[: centre.numel()]
+        uniform = self.vae.schedule.chance("latents", number, centre.numel(), self.bought)
         deviate = torch.special.ndtri(torch.from_numpy(uniform)).float().reshape(centre.shape)
         latents = centre + torch.exp(0.5 * log_variance) * deviate
         far = 0.5 * (centre**2 + torch.exp(log_variance) - 1 - log_variance).sum(dim=1)
