@@ -145,11 +145,13 @@ def test_a_private_step_asks_each_patient_for_its_own_gradient() -> None:
     asked: list[np.ndarray] = []
 
     class Listener:
+        expected = 6.0
+
         def summed(self, each: np.ndarray) -> np.ndarray:
             asked.append(each.copy())
             return each.sum(axis=0)
 
-    descent = Descent(layers, 1e-3, 1, Listener(), 6.0)  # type: ignore[arg-type]
+    descent = Descent(layers, 1e-3, 1, Listener())  # type: ignore[arg-type]
     assert isinstance(descent.layers, wrapper)
     descent.step(lambda: losses(slice(None)))
     assert np.allclose(asked[0], np.stack(own), atol=1e-6)

@@ -97,7 +97,9 @@ def affordable(rate: float, steps: int, rho: float, order: float) -> Run:
     return Run(rate, steps, high)
 
 
-def buy_run(account: Account, rate: float, steps: int, clip: float, rho: float, what: str) -> NoisySteps:
+def buy_run(
+    account: Account, rate: float, steps: int, clip: float, rho: float, what: str, patients: float = 1.0
+) -> NoisySteps:
     """Return the steps of a run that costs ``rho`` of an account, at most; it is on record before any is taken.
 
     Args:
@@ -107,6 +109,7 @@ def buy_run(account: Account, rate: float, steps: int, clip: float, rho: float, 
         clip: The length to which what a patient asks for is shortened; declared, never read off the patients.
         rho: What the run may cost, at the order of the account's budget.
         what: What is learnt, in words for a person.
+        patients: How many there are: a noisy number, or a public one.
 
     Raises:
         BudgetError: The purchase is over what is left, or no noise is enough; nothing was spent.
@@ -114,7 +117,8 @@ def buy_run(account: Account, rate: float, steps: int, clip: float, rho: float, 
     order = account.budget.order
     run = affordable(rate, steps, rho * (1 - _ROUNDING), order)
     facts = {"rate": rate, "steps": steps, "noise": run.noise, "clip": clip}
-    return NoisySteps(run, clip, account.buy(run.price(order), what, TRAINING, at_order=True, **facts))
+    receipt = account.buy(run.price(order), what, TRAINING, at_order=True, **facts)
+    return NoisySteps(run, clip, receipt, rate * patients)
 
 
 class NoisySteps:
@@ -123,9 +127,16 @@ class NoisySteps:
     The chance in them is the operating system's: it has no seed and can't be drawn twice.
     """
 
-    def __init__(self, run: Run, clip: float, receipt: str) -> None:
-        """Begin a run that ``receipt`` was given for; ``clip`` bounds the length of what a patient asks for."""
-        self.run, self.clip, self.receipt = run, clip, receipt
+    def __init__(self, run: Run, clip: float, receipt: str, expected: float = 1.0) -> None:
+        """Begin a run that ``receipt`` was given for.
+
+        Args:
+            run: What was bought.
+            clip: Bounds the length of what a patient asks for.
+            receipt: Of the purchase.
+            expected: How many patients take part in a step, in the mean, by a number that may be known.
+        """
+        self.run, self.clip, self.receipt, self.expected = run, clip, receipt, expected
         self._left = run.steps
 
     def who(self, patients: int) -> npt.NDArray[np.int64]:

@@ -14,6 +14,7 @@ import numpy as np
 from manikin.codebook import IndexDates
 from manikin.errors import RequestError
 from manikin.generators.meaning import meaning_of, variable_of
+from manikin.generators.protection import UNPROTECTED, Protection, protection_of
 from manikin.generators.sequence.domain import Domain, Item
 from manikin.generators.sequence.durations import Durations
 from manikin.generators.sequence.recurrent import Recurrent
@@ -32,6 +33,7 @@ def save(sampler: SemiMarkov | Recurrent, path: Path) -> None:
         "version": _VERSION,
         "kind": "semi-markov" if semi else "recurrent",
         "tier": sampler.tier,
+        "privacy": sampler.protection.written(),
         "domain": _written(sampler.domain),
         "states": sampler.states if isinstance(sampler, SemiMarkov) else None,
         "announced": sampler.announced if isinstance(sampler, SemiMarkov) else None,
@@ -90,6 +92,7 @@ def _semi_markov(about: dict[str, Any], arrays: dict[str, Any]) -> SemiMarkov:
         announced=about["announced"],
         emission=Emission(**{one.name: arrays[f"emission/{one.name}"] for one in fields(Emission)}),
         tier=about["tier"],
+        protection=_protection(about),
         **{name: Durations(arrays[f"{name}/edges"], arrays[f"{name}/shares"]) for name in _DURATIONS},  # type: ignore[arg-type]
         **_scales(domain, arrays),  # type: ignore[arg-type]
     )
@@ -105,8 +108,14 @@ def _recurrent(about: dict[str, Any], arrays: dict[str, Any]) -> Recurrent:
         gaps=Scale(arrays["gaps/edges"], arrays["gaps/shares"]),
         observed=Durations(arrays["observed/edges"], arrays["observed/shares"]),
         tier=about["tier"],
+        protection=_protection(about),
         **_scales(domain, arrays),  # type: ignore[arg-type]
     )
+
+
+def _protection(about: dict[str, Any]) -> Protection:
+    # Files of before there was any protection say nothing of it.
+    return protection_of(about["privacy"]) if "privacy" in about else UNPROTECTED
 
 
 def _scales(domain: Domain, arrays: dict[str, Any]) -> dict[str, tuple[Scale, ...]]:

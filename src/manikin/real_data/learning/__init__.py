@@ -8,6 +8,7 @@ from manikin.real_data.learning.gan import Gan, private_gan
 from manikin.real_data.learning.generator import Allowance, Generator, generator_named
 from manikin.real_data.learning.learn import columns_of, find_generator, learn_table
 from manikin.real_data.learning.schedule import Schedule
+from manikin.real_data.learning.sequences import RecurrentGenerator, SemiMarkovGenerator, SequenceSchedule
 from manikin.real_data.learning.table import Margins, Table, margins_of, table_of
 from manikin.real_data.learning.vae import Vae, private_vae
 
@@ -16,7 +17,10 @@ __all__ = [
     "Gan",
     "Generator",
     "Margins",
+    "RecurrentGenerator",
     "Schedule",
+    "SemiMarkovGenerator",
+    "SequenceSchedule",
     "Table",
     "Vae",
     "columns_of",

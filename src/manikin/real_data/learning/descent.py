@@ -64,7 +64,7 @@ def weights_of(layers: Any, shape: Shape) -> dict[str, Any]:
 
 
 class Descent:
-    """Leads layers downhill; ``bought`` are the noisy steps of a private run, of which so many patients are expected."""
+    """Leads layers downhill; ``bought`` are the noisy steps of a private run."""
 
     def __init__(
         self,
@@ -72,14 +72,13 @@ class Descent:
         rate: float,
         steps: int,
         bought: NoisySteps | None = None,
-        expected: float = 1.0,
         momenta: tuple[float, float] = (0.9, 0.999),
         decay: float = 0.0,
     ) -> None:
         """Begin a descent of ``steps`` at a learning ``rate``; ``momenta`` and the ``decay`` of weights are Adam's."""
         self.torch, wrapper = learning_libraries()
         self.layers = layers if bought is None else wrapper(layers, loss_reduction="sum")
-        self.bought, self.expected = bought, expected
+        self.bought = bought
         self.parameters = list(layers.parameters())
         self._optimiser = self.torch.optim.Adam(self.parameters, lr=rate, betas=momenta, weight_decay=decay)
         self._taken, self._settled = 0, int(steps * _SETTLED)
@@ -118,7 +117,7 @@ class Descent:
             asked = self.torch.cat(each, dim=1).numpy()
         else:
             asked = np.zeros((0, sum(one.numel() for one in self.parameters)), np.float32)
-        mean = self.torch.from_numpy(bought.summed(asked)) / self.expected
+        mean = self.torch.from_numpy(bought.summed(asked)) / bought.expected
         parts = self.torch.split(mean, [one.numel() for one in self.parameters])
         for one, part in zip(self.parameters, parts, strict=True):
             one.grad, one.grad_sample = part.reshape(one.shape).clone(), None

@@ -27,7 +27,7 @@ from manikin.real_data.learning.table import Margins, Table, margins_of
 from manikin.streams import Floats, Seed
 
 # A game between two goes round in circles where steps remember too much of those before, or weights grow without end.
-_MOMENTA, _DECAY = (0.5, 0.9), 0.01
+_MOMENTA, _DECAY = (0.5, 0.9), 0.002
 _PLAIN = Schedule(steps=4000, learning_rate=1e-3)
 
 
@@ -62,11 +62,10 @@ class Gan:
             how.learning_rate,
             how.steps,
             bought,
-            how.expected(margins.patients),
             momenta=_MOMENTA,
             decay=_DECAY,
         )
-        makes = Descent(game.maker, self.rate, how.steps, momenta=_MOMENTA, decay=_DECAY)
+        makes = Descent(game.maker, self.rate, how.steps, momenta=_MOMENTA)
         for number, who in enumerate(how.batches(people.size, bought)):
             made = game.made(2 * number)
             tells.step(partial(game.told, who, number), partial(game.unmasked, made))

@@ -46,9 +46,9 @@ class Allowance:
         """Return noisy counts for all of the allowance; see ``privacy.Account.gaussian``."""
         return self.account.gaussian(counts, self.rho, what, sensitivity)
 
-    def steps(self, rate: float, steps: int, clip: float, what: str) -> NoisySteps:
+    def steps(self, rate: float, steps: int, clip: float, what: str, patients: float) -> NoisySteps:
         """Return a run of noisy steps for all of the allowance; see ``privacy.buy_run``."""
-        return buy_run(self.account, rate, steps, clip, self.rho, what)
+        return buy_run(self.account, rate, steps, clip, self.rho, what, patients)
 
     def protection(self, mechanism: str, receipts: tuple[str, ...]) -> Protection:
         """Return what a fit that spent all of the allowance promises."""

@@ -39,15 +39,11 @@ class Schedule:
         """Return the chance of each patient to take part in a private step; their number is a noisy one, or public."""
         return min(self.share, _MOST_TOGETHER / max(patients, 1.0))
 
-    def expected(self, patients: float) -> float:
-        """Return how many patients take part in a private step, of so many, in the mean."""
-        return self.rate(patients) * patients
-
     def bought(self, allowance: Allowance | None, patients: float, what: str) -> NoisySteps | None:
         """Return the steps of a private run for what the margins left of an allowance; None without one."""
         if allowance is None:
             return None
-        return allowance.part(1 - self.margins).steps(self.rate(patients), self.steps, self.clip, what)
+        return allowance.part(1 - self.margins).steps(self.rate(patients), self.steps, self.clip, what, patients)
 
     def chance(self, name: str, step: int, count: int, bought: NoisySteps | None) -> Floats:
         """Return uniform draws for the patients of a step: repeatable, unless the step is private."""

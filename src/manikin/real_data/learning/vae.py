@@ -48,7 +48,7 @@ class Vae:
         bought = how.bought(allowance, margins.patients, what)
         shape = shape_of(people.columns, self.latents, self.hidden, places=self.places)
         lesson = _Lesson(torch, self, people, shape, margins, bought)
-        descent = Descent(lesson.layers, how.learning_rate, how.steps, bought, how.expected(margins.patients))
+        descent = Descent(lesson.layers, how.learning_rate, how.steps, bought)
         for number, who in enumerate(how.batches(people.size, bought)):
             descent.step(partial(lesson.losses, who, number))
         descent.settle()
