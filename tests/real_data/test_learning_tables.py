@@ -147,6 +147,9 @@ def test_a_private_step_asks_each_patient_for_its_own_gradient() -> None:
     class Listener:
         expected = 6.0
 
+        def clarity(self, _parameters: int) -> float:
+            return 1.0
+
         def summed(self, each: np.ndarray) -> np.ndarray:
             asked.append(each.copy())
             return each.sum(axis=0)

@@ -139,6 +139,10 @@ class NoisySteps:
         self.run, self.clip, self.receipt, self.expected = run, clip, receipt, expected
         self._left = run.steps
 
+    def clarity(self, parameters: int) -> float:
+        """Return how strong the sum of a step can be at most, beside the noise in so many parameters, in the mean."""
+        return self.expected / (self.run.noise * math.sqrt(parameters))
+
     def who(self, patients: int) -> npt.NDArray[np.int64]:
         """Return the rows of the patients who take part in a step."""
         return np.flatnonzero(_uniform(patients) < self.run.rate)

@@ -80,6 +80,9 @@ class Descent:
         self.layers = layers if bought is None else wrapper(layers, loss_reduction="sum")
         self.bought = bought
         self.parameters = list(layers.parameters())
+        if bought is not None:
+            # Adam takes steps of one length, whatever they are made of: where that is mostly noise, they are short ones.
+            rate *= min(1.0, bought.clarity(sum(one.numel() for one in self.parameters)) ** 2)
         self._optimiser = self.torch.optim.Adam(self.parameters, lr=rate, betas=momenta, weight_decay=decay)
         self._taken, self._settled = 0, int(steps * _SETTLED)
         self._mean = [one.detach().clone() for one in self.parameters]

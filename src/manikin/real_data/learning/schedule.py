@@ -32,7 +32,7 @@ class Schedule:
     batch: int = 256
     learning_rate: float = 3e-3
     clip: float = 1.0
-    margins: float = 0.2
+    margins: float = 0.4
     seed: Seed = FIRST_SEED
 
     def rate(self, patients: float) -> float:
