@@ -70,7 +70,7 @@ def test_no_hidden_cell_can_be_narrowed_down(seed: int, patients: int) -> None:
 def test_hiding_small_cells_alone_gives_them_away() -> None:
     joint = np.array([[40, 4], [30, 50]])
     asked = counted(joint, [(0,), (1,), (0, 1)])
-    careless = [Table(axes, counts, counts < LEAST) for axes, counts in asked]
+    careless = [Table(axes, counts, counts < LEAST, counts < 0) for axes, counts in asked]
     assert attacked(careless, joint, [(0,), (1,), (0, 1)]) == pytest.approx(0, abs=1e-6)
     found = suppress(asked, joint.sum(), LEAST)
     assert found[2].hidden.all()
@@ -130,6 +130,15 @@ def test_many_variables_are_protected_by_what_tables_share_two_by_two() -> None:
     assert told > 0.5 * sum(table.hidden.size for table in found)
 
 
+def test_that_everybody_has_a_value_is_told_and_hides_nothing_else() -> None:
+    axes = Bins("a", levels=("x", "y"), missing=True), Bins("b", levels=("x", "y"), missing=True)
+    joint = np.array([[40, 60, 0], [50, 70, 0], [0, 0, 0]])
+    found = suppress([(axes, joint), (axes[:1], joint.sum(axis=1))], joint.sum(), LEAST)
+    assert not any(table.hidden.any() for table in found)
+    joint[0, 2] = 1
+    assert suppress([(axes, joint)], joint.sum(), LEAST)[0].hidden[0, 2]
+
+
 def test_of_fewer_patients_than_the_smallest_count_nothing_is_told() -> None:
     with pytest.raises(RealDataError, match="fewer than 10"):
         suppress(counted(np.full((3, 1), 2), [(0,)]), 6, LEAST)
@@ -145,4 +154,5 @@ def test_tables_of_records_say_that_they_are_not_private(tmp_path: Path) -> None
     for one in found:
         assert "not differentially private" in one.mechanism
         assert one.noise == one.rho == 0
-        assert (one.values[one.known] >= LEAST).all()
+        told = one.values[one.known]
+        assert ((told >= LEAST) | (told == 0)).all()

@@ -21,20 +21,18 @@ _TRUTH = ("truth",)
 def learn(options: Namespace) -> int:
     """Learn a table of patients from records; a sampler leaves, and no row."""
     from manikin.cli.measuring import wanted
-    from manikin.clinic import Role
     from manikin.generators.deep import save
     from manikin.real_data import survey
     from manikin.real_data.learning import columns_of, find_generator, learn_table
 
     _check(options)
     generator = find_generator(options.generator, private=not options.without_privacy)
-    plan, model = wanted(options)
-    variables = {name: one.meaning for name, one in model.variables.items() if one.role is Role.DATA}
-    asked = survey(Path(options.mapping), variables, plan)
-    columns = columns_of(asked, model)
+    plan, codebook = wanted(options)
+    asked = survey(Path(options.mapping), {one.name: one for one in codebook.variables}, plan)
+    columns = columns_of(asked, codebook)
     print(f"{asked.population}. {len(columns)} variables, {sum(one.bins.count for one in columns)} bins")
     allowance = None if options.without_privacy else _allowance(asked, options)
-    sampler = learn_table(Path(options.records), asked, model, generator, allowance)
+    sampler = learn_table(Path(options.records), asked, codebook, generator, allowance)
     save(sampler, Path(options.out))
     _print_protection(sampler.protection)
     if allowance:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -104,29 +104,33 @@ def append(path: Path, decide: Callable[[Entries], Mapping[str, Any] | None]) ->
 def _parsed(data: bytes, path: Path) -> tuple[Entries, bytes]:
     """Return the whole entries, and what is torn at the end: the one line that a crash can leave without its end."""
     *ended, last = data.split(b"\n")
-    entries: Entries = ()
+    whole = (*ended, *((last,) if _object(last) else ()))
+    entries: list[Entry] = []
     torn = b""
-    for line in (*ended, *((last,) if _object(last) else ())):
-        told = _object(line)
-        if told is None and not torn:
-            torn = line or b" "
-            continue
-        entries = (*entries, _entry(told or {}, line, entries, torn, path))
-        torn = b""
+    for line in whole:
+        entry = _entry(line, len(entries) + 1, entries[-1].digest if entries else BEGINNING, torn)
+        if entry is not None:
+            entries.append(entry)
+            torn = b""
+        elif torn or not line or _object(line):
+            raise _changed(path, len(entries) + 1)
+        else:
+            torn = line
     if torn:
         raise _changed(path, len(entries) + 1)
     if not entries and not last.startswith(_FIRST[: len(last)]):
         raise LedgerError(f"{path} is no ledger. Nothing was sold, and nothing was written. Name another file.")
-    return entries, b"" if _object(last) else last
+    return tuple(entries), b"" if len(whole) > len(ended) else last
 
 
-def _entry(told: dict[str, Any], line: bytes, before: Entries, torn: bytes, path: Path) -> Entry:
-    """Return the entry of a whole line, if it is exactly what would stand there, after what was ``torn``."""
-    body = {key: value for key, value in told.items() if key not in {"number", "previous", "digest"}}
-    entry = Entry(len(before) + 1, body, before[-1].digest if before else BEGINNING)
-    if entry.line != line or body.get("of", "") != (_digest(torn) if torn else ""):
-        raise _changed(path, entry.number)
-    return entry
+# A ledger is read anew at every purchase; what a line with all that goes before it is worth is found out once.
+@lru_cache(maxsize=100_000)
+def _entry(line: bytes, number: int, previous: str, torn: bytes) -> Entry | None:
+    """Return the entry of a line, if that is exactly what would stand there, after what was ``torn``."""
+    told = _object(line) or {}
+    entry = Entry(number, {key: told[key] for key in told if key not in ("number", "previous", "digest")}, previous)
+    right = entry.line == line and entry.body.get("of", "") == (_digest(torn) if torn else "")
+    return entry if right else None
 
 
 def _changed(path: Path, number: int) -> LedgerError:

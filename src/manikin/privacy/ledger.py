@@ -146,7 +146,7 @@ class Account:
         """Record a purchase and return its receipt; whoever calls this draws noise worth ``rho`` afterwards, once.
 
         Args:
-            rho: What it costs in zero-concentrated differential privacy.
+            rho: What it costs in zero-concentrated differential privacy, to the last bit no more than is left.
             what: What is bought, in words for a person: names, never values.
             mechanism: How the noise is made.
             at_order: Whether ``rho`` is the mechanism's Rényi divergence at the ``order`` of the budget, divided by that

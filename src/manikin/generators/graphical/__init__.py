@@ -15,7 +15,7 @@ from manikin.generators.graphical.carrier import (
 from manikin.generators.graphical.drawing import BLOCK, Drawing
 from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
-from manikin.generators.graphical.marginals import Places, counted
+from manikin.generators.graphical.marginals import Places, counted, size_of
 
 __all__ = [
     "BLOCK",
@@ -33,4 +33,5 @@ __all__ = [
     "counted",
     "fit",
     "flat",
+    "size_of",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from manikin.clinic import ClinicalModel
+from manikin.clinic import Codebook
 from manikin.errors import RequestError
 from manikin.generators.deep import Column, TableSampler
 from manikin.real_data.learning.gan import Gan, private_gan
@@ -25,22 +25,20 @@ def find_generator(name: str, *, private: bool) -> Generator[Table]:
     return generator_named(name, PRIVATE if private else PLAIN)
 
 
-def columns_of(asked: Survey, model: ClinicalModel) -> tuple[Column, ...]:
+def columns_of(asked: Survey, codebook: Codebook) -> tuple[Column, ...]:
     """Return what is learnt of a survey's variables: those without a value have a bin where the survey gives them one.
 
     Raises:
         RequestError: A variable has no declared bins or limits.
     """
-    return tuple(
-        Column(model.variables[axis.name].meaning, axis.missing, model.variables[axis.name].static)
-        for axis in asked.domain.axes
-    )
+    known = {variable.name: variable for variable in codebook.variables}
+    return tuple(Column(known[axis.name], axis.missing) for axis in asked.domain.axes)
 
 
 def learn_table(
     records: Path,
     asked: Survey,
-    model: ClinicalModel,
+    codebook: Codebook,
     generator: Generator[Table],
     allowance: Allowance | None = None,
 ) -> TableSampler:
@@ -49,7 +47,7 @@ def learn_table(
     Args:
         records: A row or more of each patient, of which one counts.
         asked: What their columns mean, and which variables are learnt; see ``real_data.survey``.
-        model: Whose variables are the codebook.
+        codebook: What the variables mean.
         generator: How to learn.
         allowance: What may be spent; without, nothing is promised.
 
@@ -58,9 +56,9 @@ def learn_table(
         BudgetError: The account can't pay; nothing was spent.
         RequestError: The generator makes samplers of another kind, which can't be put into a file.
     """
-    columns = columns_of(asked, model)
+    columns = columns_of(asked, codebook)
     people = table_of(columns, asked.read(records).values)
     sampler = generator.fit(people, allowance)
     if not isinstance(sampler, TableSampler):
         raise RequestError(f"What {type(generator).__name__} learns is no sampler of tables. Fit it from Python.")
-    return replace(sampler, title=asked.population, index_dates=model.index_dates)
+    return replace(sampler, title=asked.population)
