@@ -170,6 +170,27 @@ def _add_aggregates(commands: argparse._SubParsersAction[_Parser]) -> None:
     combine.add_argument("--name", default="combined", metavar="NAME", help="what the sites together are called")
 
 
+def _add_learn(learn: argparse.ArgumentParser) -> None:
+    learn.add_argument("records", help="records of patients, CSV or Parquet")
+    learn.add_argument("--codebook", metavar="MODEL", help="whose bins and limits hold; by default the study's model")
+    learn.add_argument("--mapping", required=True, metavar="FILE", help="what the columns of the records mean")
+    learn.add_argument("--study", metavar="FILE", help="a study that says who is complete, and which rows count")
+    learn.add_argument("--generator", default="vae", metavar="NAME", help="vae, gan, or one of an installed package")
+    learn.add_argument("--epsilon", type=float, metavar="E", help="what learning may spend, with --delta")
+    learn.add_argument("--delta", type=float, metavar="D", help="well below one over the number of patients: 1e-6")
+    learn.add_argument("--without-privacy", action="store_true", help="spend nothing and promise nothing")
+    learn.add_argument("--out", required=True, metavar="DIR", help="where the sampler goes; nothing is overwritten")
+    learn.add_argument("--ledger", metavar="FILE", help="where purchases are recorded; by default beside the records")
+
+
+def _add_sample(sample: argparse.ArgumentParser) -> None:
+    sample.add_argument("sampler", help="the folder that 'learn' wrote")
+    sample.add_argument("--patients", type=_whole, default=10_000, metavar="N", help="how many")
+    sample.add_argument("--seed", type=_whole, default=1, metavar="S", help="from which all chance follows")
+    sample.add_argument("--out", required=True, metavar="DIR", help="where the tables go; nothing is overwritten")
+    sample.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
+
+
 def _add_measure(measure: argparse.ArgumentParser) -> None:
     measure.add_argument("records", help="records of patients, CSV or Parquet")
     measure.add_argument("--codebook", metavar="MODEL", help="whose bins are counted in; by default the study's model")
@@ -192,27 +213,6 @@ def _add_measure(measure: argparse.ArgumentParser) -> None:
     )
     measure.add_argument("--adaptive", action="store_true", help="ask more where the codebook's model is likely wrong")
     measure.add_argument("--dry-run", action="store_true", help="tell what would be asked and its price; spend nothing")
-
-
-def _add_learn(learn: argparse.ArgumentParser) -> None:
-    learn.add_argument("records", help="records of patients, CSV or Parquet")
-    learn.add_argument("--codebook", metavar="MODEL", help="whose bins and limits hold; by default the study's model")
-    learn.add_argument("--mapping", required=True, metavar="FILE", help="what the columns of the records mean")
-    learn.add_argument("--study", metavar="FILE", help="a study that says who is complete, and which rows count")
-    learn.add_argument("--generator", default="vae", metavar="NAME", help="vae, gan, or one of an installed package")
-    learn.add_argument("--epsilon", type=float, metavar="E", help="what learning may spend, with --delta")
-    learn.add_argument("--delta", type=float, metavar="D", help="well below one over the number of patients: 1e-6")
-    learn.add_argument("--without-privacy", action="store_true", help="spend nothing and promise nothing")
-    learn.add_argument("--out", required=True, metavar="DIR", help="where the sampler goes; nothing is overwritten")
-    learn.add_argument("--ledger", metavar="FILE", help="where purchases are recorded; by default beside the records")
-
-
-def _add_sample(sample: argparse.ArgumentParser) -> None:
-    sample.add_argument("sampler", help="the folder that 'learn' wrote")
-    sample.add_argument("--patients", type=_whole, default=10_000, metavar="N", help="how many")
-    sample.add_argument("--seed", type=_whole, default=1, metavar="S", help="from which all chance follows")
-    sample.add_argument("--out", required=True, metavar="DIR", help="where the tables go; nothing is overwritten")
-    sample.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
 
 
 def _version() -> str:

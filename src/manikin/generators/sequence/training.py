@@ -371,8 +371,10 @@ class _Trainer:
     def private(self, bought: NoisySteps) -> dict[str, Floats]:
         """Return the weights after a private run, the mean over its later half."""
         torch, people = self.torch, len(self.lesson.count)
-        optimiser = torch.optim.Adam(self.parameters, lr=self.training.learning_rate)
         sizes = [one.numel() for one in self.parameters]
+        # Adam takes steps of one length, whatever they are made of: where that is mostly noise, they are short ones.
+        rate = self.training.learning_rate * min(1.0, bought.clarity(sum(sizes)) ** 2)
+        optimiser = torch.optim.Adam(self.parameters, lr=rate)
         later = [self._weights()]
         for step in range(bought.run.steps):
             who = bought.who(people)
