@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,15 @@ def test_more_than_is_left_is_refused_before_anything_is_spent(account: Account)
     assert account.left == account.budget.rho
 
 
+@BOTH
+def test_a_step_in_which_nobody_takes_part_is_one_of_noise(generator: Generator[Table], account: Account) -> None:
+    """Of three patients who each take part one time in ten, nobody does in most steps."""
+    assert isinstance(generator, Vae | Gan)
+    seldom = replace(generator, schedule=replace(generator.schedule, share=0.1))
+    few = table_of(COLUMNS, patients(3))
+    assert seldom.fit(few, Allowance(account, account.left)).protection.private
+
+
 def test_nobody_and_values_without_a_bin_are_refused() -> None:
     with pytest.raises(RealDataError, match="no patients to learn from"):
         table_of(COLUMNS, {name: column[:0] for name, column in patients(1).items()})
@@ -156,7 +166,7 @@ def test_a_private_step_asks_each_patient_for_its_own_gradient() -> None:
 
     descent = Descent(layers, 1e-3, 1, Listener())  # type: ignore[arg-type]
     assert isinstance(descent.layers, wrapper)
-    descent.step(lambda: losses(slice(None)))
+    descent.step(6, lambda: losses(slice(None)))
     assert np.allclose(asked[0], np.stack(own), atol=1e-6)
 
 
@@ -224,6 +234,24 @@ def test_the_size_of_the_file_tells_nothing_of_how_many_patients(tmp_path: Path)
 def test_an_unknown_generator_is_answered_with_those_there_are() -> None:
     with pytest.raises(RequestError, match="Did you mean 'vae'"):
         find_generator("vaee", private=True)
+
+
+def test_a_generator_of_an_installed_package_enters_by_the_same_door(
+    people: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from manikin.real_data.learning import generator
+
+    class Entry:
+        name = "theirs"
+
+        @staticmethod
+        def load() -> Generator[Table]:
+            return VAE
+
+    monkeypatch.setattr(generator, "entry_points", lambda group: [Entry] if group == "manikin.generators" else [])
+    assert isinstance(find_generator("theirs", private=True).fit(people), TableSampler)
+    with pytest.raises(RequestError, match="Possible: vae, gan, theirs"):
+        find_generator("nobody's", private=True)
 
 
 MAPPING = """\

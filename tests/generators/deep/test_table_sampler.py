@@ -19,6 +19,7 @@ from manikin.errors import RequestError
 from manikin.generators.deep import PAGE, PARTS, Column, Network, TableSampler, load, matched, save
 from manikin.generators.protection import Protection
 from manikin.streams import Seed
+from toy import bytes_of
 from toy_table import AGE, COLUMNS, DIABETES, HBA1C, random_sampler
 
 KINDS = pytest.mark.parametrize("conditional", [False, True])
@@ -110,6 +111,16 @@ def test_tables_are_written_and_what_is_missing_is_null(tmp_path: Path) -> None:
     assert table["hba1c"].null_count == np.isnan(drawn["hba1c"]).sum() > 0
     assert table["smoking"].null_count == (drawn["smoking"] < 0).sum() > 0
     assert pq.read_table(tmp_path / "patients").column_names == ["patient_id", "birth_date", "age", "sex"]
+
+
+def test_two_processes_write_what_one_does(tmp_path: Path) -> None:
+    sampler = random_sampler(conditional=True)
+    for jobs in (1, 2):
+        folders = {name: tmp_path / str(jobs) / name for name in ("analysis", "truth")}
+        write(Plan(sampler, 900, ("analysis", "truth"), folders, 200), jobs=jobs)
+    one, two = bytes_of(tmp_path / "1"), bytes_of(tmp_path / "2")
+    assert len(one) == 10
+    assert one == two
 
 
 class TestFiles:

@@ -87,10 +87,11 @@ class Descent:
         self._taken, self._settled = 0, int(steps * _SETTLED)
         self._mean = [one.detach().clone() for one in self.parameters]
 
-    def step(self, losses: Losses, public: Losses | None = None) -> None:
+    def step(self, patients: int, losses: Losses, public: Losses | None = None) -> None:
         """Take a step.
 
         Args:
+            patients: How many take part, which in private may be nobody.
             losses: Of the patients of the step, shape (patients,), computed with ``layers``; private ones are bought.
             public: A loss that no patient has a part in, such as of synthetic rows.
         """
@@ -98,7 +99,7 @@ class Descent:
         if self.bought is None:
             losses().mean().backward()
         else:
-            self._ask(self.bought, losses)
+            self._ask(self.bought, patients, losses)
         if public is not None:
             self._add(public)
         self._optimiser.step()
@@ -109,17 +110,14 @@ class Descent:
         for one, mean in zip(self.parameters, self._mean, strict=True):
             one.data = mean
 
-    def _ask(self, bought: NoisySteps, losses: Losses) -> None:
+    def _ask(self, bought: NoisySteps, patients: int, losses: Losses) -> None:
         """Give the parameters the noisy mean of what patients ask for."""
-        self.layers.enable_hooks()
-        asking = losses()
-        count = len(asking)
-        if count:
-            asking.sum().backward()
-            each = [one.grad_sample.reshape(count, -1) for one in self.parameters]
+        asked = np.zeros((0, sum(one.numel() for one in self.parameters)), np.float32)
+        if patients:
+            self.layers.enable_hooks()
+            losses().sum().backward()
+            each = [one.grad_sample.reshape(patients, -1) for one in self.parameters]
             asked = self.torch.cat(each, dim=1).numpy()
-        else:
-            asked = np.zeros((0, sum(one.numel() for one in self.parameters)), np.float32)
         mean = self.torch.from_numpy(bought.summed(asked)) / bought.expected
         parts = self.torch.split(mean, [one.numel() for one in self.parameters])
         for one, part in zip(self.parameters, parts, strict=True):

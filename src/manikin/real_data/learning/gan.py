@@ -57,19 +57,12 @@ class Gan:
         bought = how.bought(allowance, margins.patients, what)
         shape = shape_of(people.columns, self.latents + sum(people.bins), self.hidden, places=False)
         game = _Game(torch, self, people, shape, margins, bought)
-        tells = Descent(
-            game.judge,
-            how.learning_rate,
-            how.steps,
-            bought,
-            momenta=_MOMENTA,
-            decay=_DECAY,
-        )
+        tells = Descent(game.judge, how.learning_rate, how.steps, bought, _MOMENTA, _DECAY)
         makes = Descent(game.maker, self.rate, how.steps, momenta=_MOMENTA)
         for number, who in enumerate(how.batches(people.size, bought)):
             made = game.made(2 * number)
-            tells.step(partial(game.told, who, number), partial(game.unmasked, made))
-            makes.step(partial(game.answered, 2 * number + 1))
+            tells.step(len(who), partial(game.told, who, number), partial(game.unmasked, made))
+            makes.step(self.made, partial(game.answered, 2 * number + 1))
         makes.settle()
         receipts = (*margins.receipts, *((bought.receipt,) if bought else ()))
         sampler = TableSampler(

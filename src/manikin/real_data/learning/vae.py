@@ -50,7 +50,7 @@ class Vae:
         lesson = _Lesson(torch, self, people, shape, margins, bought)
         descent = Descent(lesson.layers, how.learning_rate, how.steps, bought)
         for number, who in enumerate(how.batches(people.size, bought)):
-            descent.step(partial(lesson.losses, who, number))
+            descent.step(len(who), partial(lesson.losses, who, number))
         descent.settle()
         receipts = (*margins.receipts, *((bought.receipt,) if bought else ()))
         sampler = TableSampler(
