@@ -99,7 +99,7 @@ class Study:
             "given": self.given or None,
             "oversample": self.oversample or None,
             "world": self.world,
-            "aggregates": self.aggregates or None,
+            "aggregates": "inputs/aggregates.json" if self.aggregates else None,
             "defects": [f"{in_words(one)}{f'. Source: {one.source}' if one.source else ''}" for one in self.defects]
             or None,
             "accuracy": None if self.accuracy is None else self.accuracy.in_words(),
