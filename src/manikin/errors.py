@@ -110,6 +110,24 @@ class LedgerError(ManikinError):
     """A ledger of privacy budgets that can't be trusted or reached; nothing is sold from it."""
 
 
+class AggregatesError(ManikinError):
+    """Aggregates that can't be used: what is wrong, in which file, and at which place in it, a JSON path or a line."""
+
+    def __init__(self, what: str, file: str = "", at: str = "") -> None:
+        """Say ``what`` is wrong in which ``file``, and ``at`` which place."""
+        self.what, self.file, self.at = what, file, at
+        super().__init__(": ".join(part for part in (file, at, what) if part))
+
+
+class SignatureError(AggregatesError):
+    """Aggregates of which nobody knows whose they are: tampered with, foreign or unsigned."""
+
+    def __init__(self, state: str, what: str, file: str = "") -> None:
+        """Name the ``state``: tampered, foreign or unsigned."""
+        self.state = state
+        super().__init__(what, file)
+
+
 class MissingExtraError(ManikinError):
     """A capability whose library was not installed."""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from manikin.codebook import Bins
+from manikin.errors import AggregatesError
 from manikin.streams import Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Aggregate:
     """A table of counts over declared bins.
 
@@ -19,7 +21,10 @@ class Aggregate:
     deviation of what was added to each cell on purpose, in patients, 0 for exact counts; sampling error, which every
     table has besides, follows from the counts. ``mechanism`` says how it was made, ``rho`` what it cost in
     zero-concentrated differential privacy (0 where it is no such measurement), ``receipt`` under which entry of the
-    ledger.
+    ledger. ``sites`` are those whose patients it counts, where that is not everybody's table.
+
+    Raises:
+        AggregatesError: The table contradicts itself.
     """
 
     axes: tuple[Bins, ...]
@@ -28,6 +33,27 @@ class Aggregate:
     mechanism: str
     rho: float = 0.0
     receipt: str = ""
+    sites: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a table that contradicts itself."""
+        names = ", ".join(self.attributes) or "nothing"
+        if not self.axes or len(set(self.attributes)) < len(self.axes):
+            raise AggregatesError(f"A table has an attribute or more, each once; got {names}.")
+        shape = tuple(axis.count for axis in self.axes)
+        if np.shape(self.values) != shape:
+            raise AggregatesError(
+                f"The table of {names} has {shape} cells; got values of shape {np.shape(self.values)}."
+            )
+        if np.isinf(self.values).any():
+            raise AggregatesError(
+                f"The table of {names} has an infinite value. Write null for a cell that is not told."
+            )
+        for what, number in (("noise", self.noise), ("rho", self.rho)):
+            if not (math.isfinite(number) and number >= 0):
+                raise AggregatesError(f"The {what} of the table of {names} is a number of 0 or more; got {number:g}.")
+        if not self.noise and bool((self.values[self.known] < 0).any()):
+            raise AggregatesError(f"The table of {names} has a count below 0, and no noise that could explain it.")
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -38,3 +64,8 @@ class Aggregate:
     def known(self) -> npt.NDArray[np.bool_]:
         """Which cells are told."""
         return np.isfinite(self.values)
+
+    @property
+    def total(self) -> float:
+        """The number of patients in all cells that are told."""
+        return float(np.nansum(self.values))
