@@ -122,12 +122,13 @@ class CodebookName:
 class Part:
     """One site of several that were combined, and the file that it gave, by the SHA-256 of its content.
 
-    ``key`` is the public key that signed the file, empty where nobody did; ``weight`` is the share that the site has
+    Where sites told a sum and none of them a file, ``content`` is the SHA-256 of the plan that all of them answered, and
+    ``patients`` is None: nobody knows them. ``key`` is the public key that signed the file, empty where nobody did; ``weight`` is the share that the site has
     in the population.
     """
 
     site: str
-    patients: Patients
+    patients: Patients | None
     protection: Protection
     tier: Tier
     content: str

@@ -291,10 +291,10 @@ def _patients(place: _Place) -> Patients:
 
 
 def _part(place: _Place) -> Part:
-    place.object("site patients protection tier content", "key weight")
+    place.object("site protection tier content", "patients key weight")
     return Part(
         site=(place / "site").text(),
-        patients=_patients(place / "patients"),
+        patients=place.optional("patients", _patients),
         protection=_protection(place / "protection"),
         tier=(place / "tier").choice(Tier),
         content=(place / "content").text(),

@@ -107,7 +107,7 @@ def _patients(patients: Patients) -> dict[str, Any]:
 def _part(part: Part) -> dict[str, Any]:
     return {
         "site": part.site,
-        "patients": _patients(part.patients),
+        **({"patients": _patients(part.patients)} if part.patients else {}),
         "protection": _protection(part.protection),
         "tier": part.tier.value,
         "content": part.content,
