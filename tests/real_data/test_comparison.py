@@ -46,7 +46,7 @@ def mapping(made: Made, tmp_path: Path) -> RecordMapping:
 def _mapping(made: Made, folder: Path, text: str) -> RecordMapping:
     path = folder / "mapping.yaml"
     path.write_text(text, encoding="utf-8")
-    return read_mapping(path, made.cohort.layout)
+    return read_mapping(path, {one.variable.name: one.variable for one in made.cohort.layout.fields})
 
 
 def people(sampler: KnowledgeSampler, n: int, first: int = 0) -> dict[str, Any]:

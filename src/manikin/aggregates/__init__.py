@@ -1,6 +1,7 @@
 """Facts about populations, with their uncertainty: load, save, combine.
 
 Enters: counts that were measured with noise, published tables. Leaves: an ``Aggregates`` that a fit can use and a person can read.
+What is to be measured, ``MeasurePlan``, stands here as well: studies ask for it, and ``real_data`` carries it out.
 """
 
 from manikin.aggregates.aggregate import Aggregate
@@ -17,6 +18,9 @@ from manikin.aggregates.aggregates import (
     Told,
     check_against,
 )
+from manikin.aggregates.combining import SITE, about_everyone, combine, patients_of
+from manikin.aggregates.differences import disagreements
+from manikin.aggregates.plan import WEIGHTS, Bound, EventPlan, MeasurePlan
 from manikin.aggregates.signing import (
     SigningKey,
     Trust,
@@ -32,11 +36,16 @@ from manikin.aggregates.writing import SCHEMA, canonical, digest, save, to_json
 
 __all__ = [
     "SCHEMA",
+    "SITE",
+    "WEIGHTS",
     "Aggregate",
     "Aggregates",
+    "Bound",
     "CodebookName",
     "Difference",
+    "EventPlan",
     "Kind",
+    "MeasurePlan",
     "Part",
     "Patients",
     "Protection",
@@ -45,12 +54,16 @@ __all__ = [
     "Tier",
     "Told",
     "Trust",
+    "about_everyone",
     "canonical",
     "check_against",
+    "combine",
     "digest",
+    "disagreements",
     "load",
     "loads",
     "make_key",
+    "patients_of",
     "read_key",
     "read_trust",
     "save",

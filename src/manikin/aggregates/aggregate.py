@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -69,3 +70,24 @@ class Aggregate:
     def total(self) -> float:
         """The number of patients in all cells that are told."""
         return float(np.nansum(self.values))
+
+    def margin(self, names: Sequence[str]) -> Aggregate:
+        """Return the table of some of the variables, in the order of ``names``; a sum of cells has all their noise.
+
+        Raises:
+            AggregatesError: A variable is not in the table.
+        """
+        for name in names:
+            if name not in self.attributes:
+                raise AggregatesError(f"'{name}' is not in the table of {', '.join(self.attributes)}.")
+        places = [self.attributes.index(name) for name in names]
+        others = tuple(place for place in range(len(self.axes)) if place not in places)
+        summed = math.prod(self.axes[place].count for place in others)
+        kept = sorted(places)
+        values = self.values.sum(axis=others).transpose([kept.index(place) for place in places])
+        return replace(
+            self,
+            axes=tuple(self.axes[place] for place in places),
+            values=values,
+            noise=self.noise * math.sqrt(summed),
+        )

@@ -120,18 +120,18 @@ class CodebookName:
 
 @dataclass(frozen=True)
 class Part:
-    """One site of several that were combined, and the file that it gave, by the SHA-256 of its content.
+    """One site of several that were combined.
 
-    Where sites told a sum and none of them a file, ``content`` is the SHA-256 of the plan that all of them answered, and
-    ``patients`` is None: nobody knows them. ``key`` is the public key that signed the file, empty where nobody did; ``weight`` is the share that the site has
-    in the population.
+    ``patients`` is None and ``content`` empty where nobody saw the site's own numbers, only their sum; else ``content``
+    is the SHA-256 of what the site told, and ``key`` the public key that signed it, empty where nobody did. ``weight``
+    is the share that the site was declared to have in the population, None where its patients count as they are.
     """
 
     site: str
-    patients: Patients | None
     protection: Protection
     tier: Tier
-    content: str
+    patients: Patients | None = None
+    content: str = ""
     key: str = ""
     weight: float | None = None
 
@@ -244,6 +244,11 @@ class Aggregates:
             if found.setdefault(axis.name, axis) != axis:
                 raise AggregatesError(f"'{axis.name}' occurs with two kinds of bins. Measure it in one way.")
         return found
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites whose patients were counted."""
+        return tuple(part.site for part in self.parts) or (self.site,)
 
     @property
     def domain(self) -> Domain:

@@ -291,13 +291,13 @@ def _patients(place: _Place) -> Patients:
 
 
 def _part(place: _Place) -> Part:
-    place.object("site protection tier content", "patients key weight")
+    place.object("site protection tier", "patients content key weight")
     return Part(
         site=(place / "site").text(),
-        patients=place.optional("patients", _patients),
         protection=_protection(place / "protection"),
         tier=(place / "tier").choice(Tier),
-        content=(place / "content").text(),
+        patients=place.optional("patients", _patients),
+        content=place.optional("content", _Place.text) or "",
         key=place.optional("key", _Place.text) or "",
         weight=place.optional("weight", _Place.number),
     )

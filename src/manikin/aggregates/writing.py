@@ -110,7 +110,7 @@ def _part(part: Part) -> dict[str, Any]:
         **({"patients": _patients(part.patients)} if part.patients else {}),
         "protection": _protection(part.protection),
         "tier": part.tier.value,
-        "content": part.content,
+        **({"content": part.content} if part.content else {}),
         **({"key": part.key} if part.key else {}),
         **({"weight": _number(part.weight)} if part.weight is not None else {}),
     }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from manikin.errors import ManikinError, closest
 
-_COMMANDS = ("models", "show", "new", "check", "make", "compare", "verify", "remake")
+_COMMANDS = ("models", "show", "new", "check", "make", "compare", "measure", "verify", "remake")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,6 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--out", metavar="DIR", help="where the comparison will stand; by default releases/STUDY-A-B")
     compare.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
 
+    _add_measure(commands.add_parser("measure", help="turn records into aggregates that may leave an institution"))
+
     verify = commands.add_parser("verify", help="re-check a release; names each file that differs")
     verify.add_argument("folder")
 
@@ -123,6 +125,29 @@ def _parser() -> argparse.ArgumentParser:
     remake.add_argument("--out", required=True, metavar="DIR")
     remake.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
     return parser
+
+
+def _add_measure(measure: argparse.ArgumentParser) -> None:
+    measure.add_argument("records", help="records of patients, CSV or Parquet")
+    measure.add_argument("--codebook", metavar="MODEL", help="whose bins are counted in; by default the study's model")
+    measure.add_argument("--mapping", required=True, metavar="FILE", help="what the columns of the records mean")
+    measure.add_argument("--study", metavar="FILE", help="a study that says what is asked; by default each variable")
+    measure.add_argument("--events", metavar="FILE", help="what happened to the patients, where the study asks for it")
+    measure.add_argument("--event-mapping", metavar="FILE", help="what the columns of the events mean")
+    measure.add_argument("--people", metavar="FILE", help="the event mapping's table of people; by default the records")
+    measure.add_argument("--epsilon", type=float, metavar="E", help="what this measurement may spend, with --delta")
+    measure.add_argument("--delta", type=float, metavar="D", help="well below one over the number of patients: 1e-6")
+    measure.add_argument("--out", metavar="FILE", help="where the aggregates go; nothing is overwritten")
+    measure.add_argument("--ledger", metavar="FILE", help="where purchases are recorded; by default beside the records")
+    measure.add_argument("--site", metavar="NAME", help="who tells; by default the mapping's reference")
+    measure.add_argument("--key", metavar="FILE", help="the site's private key, to sign with")
+    measure.add_argument(
+        "--patients-public", type=_whole, metavar="N", help="the number of patients, where it is public"
+    )
+    measure.add_argument(
+        "--min-cell", type=_whole, metavar="N", help="exact tables, smaller cells suppressed: not private"
+    )
+    measure.add_argument("--dry-run", action="store_true", help="tell what would be asked and its price; spend nothing")
 
 
 def _version() -> str:

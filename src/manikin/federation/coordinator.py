@@ -74,8 +74,7 @@ class Outcome:
 
     def _part(self, site: str) -> Part:
         paid = self.paid[site]
-        protection = self._protection(Kind.PRIVATE, paid.rho, paid.receipt)
-        return Part(site, None, protection, Tier.OPEN, self.plan.digest)
+        return Part(site, self._protection(Kind.PRIVATE, paid.rho, paid.receipt), Tier.OPEN)
 
     def _protection(self, kind: Kind, rho: float, receipt: str = "") -> Protection:
         delta = self.plan.delta

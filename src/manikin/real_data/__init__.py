@@ -1,11 +1,30 @@
-"""The only package that reads rows about real people. Findings leave it, never rows.
+"""The only package that reads rows about real people. Findings and aggregates leave it, never rows.
 
 Enters: records inside an institution, and a mapping of their columns to the codebook. Leaves: a ``Finding``,
-and from events a fitted sampler.
+from events a fitted sampler, and aggregates that were bought from a ledger, or suppressed.
 Only the command line may import this package.
 """
 
 from manikin.real_data.compare import comparison
+from manikin.real_data.leaving import Sender, private, suppressed
+from manikin.real_data.measure import Strategy, Survey, measure, survey, tables
+from manikin.real_data.people import People
+from manikin.real_data.questions import Order, Question
 from manikin.real_data.sequences import Learnt, learn_sequences
 
-__all__ = ["Learnt", "comparison", "learn_sequences"]
+__all__ = [
+    "Learnt",
+    "Order",
+    "People",
+    "Question",
+    "Sender",
+    "Strategy",
+    "Survey",
+    "comparison",
+    "learn_sequences",
+    "measure",
+    "private",
+    "suppressed",
+    "survey",
+    "tables",
+]

@@ -41,7 +41,7 @@ def comparison(records: Path, mapping: Path) -> Callable[[Cohort], Finding]:
             raise RealDataError(f"{path} is not there.")
 
     def compare(cohort: Cohort) -> Finding:
-        wanted = read_mapping(mapping, cohort.layout)
+        wanted = read_mapping(mapping, {one.variable.name: one.variable for one in cohort.layout.fields})
         return compare_samples(_synthetic(cohort, wanted), read_records(records, wanted), wanted)
 
     return compare

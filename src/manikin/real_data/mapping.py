@@ -12,7 +12,6 @@ from pathlib import Path
 from manikin.clinic.expressions import Expression, Scope, type_of
 from manikin.clinic.reading.rules import bind
 from manikin.codebook import Variable, check_unit, factor
-from manikin.cohort import Layout
 from manikin.document import Mapping, Scalar, Section, load
 from manikin.errors import MappingError, UnitError, closest
 
@@ -39,16 +38,31 @@ class MappedColumn:
 
 @dataclass(frozen=True)
 class RecordMapping:
-    """What real records mean: their columns, their weights, and who of both sides is compared."""
+    """What real records mean: their columns, their weights, and who of them is meant.
+
+    ``patient`` is the column that says whose a row is, and ``order`` the one by which rows of a patient follow each
+    other. Without the first each row is a patient, without the second they follow each other as in the file.
+    """
 
     title: str
     columns: tuple[MappedColumn, ...]
     weights: str | None
     among: Expression | None
+    patient: str | None = None
+    order: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables that have a column."""
+        return tuple(column.variable.name for column in self.columns)
 
 
-def read_mapping(path: Path, layout: Layout) -> RecordMapping:
+def read_mapping(path: Path, variables: Dict[str, Variable]) -> RecordMapping:
     """Return the mapping in a file.
+
+    Args:
+        path: The file.
+        variables: The codebook's variables that it may map, by name.
 
     Raises:
         MappingError: The file holds mistakes; the error tells all of them.
@@ -56,12 +70,11 @@ def read_mapping(path: Path, layout: Layout) -> RecordMapping:
     top, notebook, _ = load(path, MappingError)
     section = Section(top, "The mapping", notebook)
     title = section.needed_text("reference", "a survey of adults, 2010")
-    weights = section.text("weights") or None
-    variables = {field.variable.name: field.variable for field in layout.fields}
+    weights, patient, order = (section.text(key) or None for key in ("weights", "patient", "order"))
     columns = []
     for key, inner in section.sections("columns", lambda name: f"Column for '{name}'"):
         if key.text not in variables:
-            notebook.add(key, f"The cohort has no variable '{key.text}'.", closest(key.text, variables))
+            notebook.add(key, f"The codebook has no variable '{key.text}'.", closest(key.text, variables))
             continue
         columns.append(_column(variables[key.text], inner))
     if not columns:
@@ -70,7 +83,7 @@ def read_mapping(path: Path, layout: Layout) -> RecordMapping:
     among = bind(section.get("among"), "'among'", scope, notebook)
     section.close()
     notebook.raise_as(MappingError)
-    return RecordMapping(title, tuple(columns), weights, among)
+    return RecordMapping(title, tuple(columns), weights, among, patient, order)
 
 
 def _column(variable: Variable, section: Section) -> MappedColumn:

@@ -5,6 +5,7 @@ Errors name columns and rules, never a value.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from manikin.codebook import Kind
 from manikin.errors import RealDataError
 from manikin.real_data.mapping import MISSING, MappedColumn, RecordMapping
 from manikin.streams import Floats
+
+# A number as people and machines write it; no two parts can match the same digits, so that no text takes long.
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
 
 
 @dataclass(frozen=True)
@@ -62,19 +66,28 @@ def compared(sample: Sample, mapping: RecordMapping) -> Sample:
     columns = dict(sample.columns)
     for column in mapping.columns:
         name = column.variable.name
-        if column.variable.numeric:
-            steps = [step for step in (column.precision, column.variable.precision) if step]
-            values = columns[name] if column.at_most is None else np.minimum(columns[name], column.at_most)
-            # Halves go up: rounded to even, whole numbers would crowd on every other step of a grid of two.
-            columns[name] = np.floor(values / max(steps) + 0.5) * max(steps) if steps else values
-    inside = sample.weights > 0
-    if mapping.among is not None:
-        inside &= np.asarray(
-            mapping.among.compute({name: _for_expression(columns[name], mapping, name) for name in columns})
-        )
+        columns[name] = on_grid(columns[name], column)
+    inside = (sample.weights > 0) & meant(columns, mapping)
     if not inside.any():
         raise RealDataError("Nobody is left whom the mapping's 'among' compares.")
     return Sample(columns, sample.weights).taken(inside)
+
+
+def on_grid(values: Floats, column: MappedColumn) -> Floats:
+    """Return numbers top-coded and rounded as their column says; what is no number stays as it is."""
+    if not column.variable.numeric:
+        return values
+    steps = [step for step in (column.precision, column.variable.precision) if step]
+    values = values if column.at_most is None else np.minimum(values, column.at_most)
+    # Halves go up: rounded to even, whole numbers would crowd on every other step of a grid of two.
+    return np.floor(values / max(steps) + 0.5) * max(steps) if steps else values
+
+
+def meant(columns: Dict[str, Floats], mapping: RecordMapping) -> Any:
+    """Return whom the mapping's ``among`` means, a truth value a row."""
+    if mapping.among is None:
+        return np.ones(len(next(iter(columns.values()))), np.bool_)
+    return np.asarray(mapping.among.compute({name: _for_expression(columns[name], mapping, name) for name in columns}))
 
 
 def _for_expression(values: Floats, mapping: RecordMapping, name: str) -> Any:
@@ -88,10 +101,14 @@ def _for_expression(values: Floats, mapping: RecordMapping, name: str) -> Any:
     )
 
 
-def table_of(path: Path, columns: list[str]) -> pa.Table:
-    """Return columns of a CSV or Parquet file, each of which is there once."""
+def table_of(path: Path, columns: list[str], *, as_written: bool = False) -> pa.Table:
+    """Return columns of a CSV or Parquet file, each of which is there once.
+
+    ``as_written`` keeps what a CSV file holds as text: elsewhere one patient's value decides how a column is read.
+    """
+    options = csv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string())) if as_written else None
     try:
-        table = csv.read_csv(path) if path.suffix.lower() == ".csv" else pq.read_table(path)
+        table = csv.read_csv(path, convert_options=options) if path.suffix.lower() == ".csv" else pq.read_table(path)
     except (OSError, pa.ArrowException):
         # The library's own words quote the row.
         raise RealDataError(
@@ -145,3 +162,16 @@ def numbers_of(table: pa.Table, column: str) -> Floats:
         return np.asarray(table.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
     except pa.ArrowException:
         raise RealDataError(f"Column '{column}' holds something other than numbers.") from None
+
+
+def numbers_in(texts: pa.ChunkedArray) -> Floats:
+    """Return texts as numbers, NaN where something else stands; none is refused."""
+    bare = pc.utf8_trim_whitespace(texts)
+    numbers = pc.if_else(pc.match_substring_regex(bare, _NUMBER), bare, None).cast(pa.float64())
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), np.float64)
+
+
+def identity_of(table: pa.Table, column: str) -> pa.Array:
+    """Return a column of identifiers as text, empty where there is none; 7 and 7.0 are one."""
+    texts = pc.replace_substring_regex(texts_of(table, column), r"\.0$", "")
+    return pa.array(pc.fill_null(texts, "").combine_chunks().cast(pa.string()))

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from manikin.aggregates import MeasurePlan
 from manikin.clinic import ClinicalModel, Intent, Role, built_in, find_model
 from manikin.clinic.grammar import ExpressionError
 from manikin.cohort import TABLES
@@ -22,6 +23,7 @@ from manikin.formats import FORMATS
 from manikin.generators import select
 from manikin.streams import MAX_PATIENTS, MAX_SEED
 from manikin.study.conditions import ModelCondition
+from manikin.study.measuring import read_measure
 from manikin.study.scenarios import Scenario, read_scenarios, scenario_named
 
 # The tables that an appraisal reads.
@@ -45,6 +47,7 @@ class Study:
     0 is the model as published, any other draws its uncertain numbers anew. ``defects`` are what is made imperfect on
     purpose, in the order in which it happens; ``accuracy`` is a study of diagnostic accuracy on these records.
     ``scenarios`` are worlds to compare; ``scenario`` names the one that is made, and is empty for the model as published.
+    ``measure`` is what institutions are asked about their patients; it makes nothing.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Study:
     accuracy: Design | None = None
     scenarios: tuple[Scenario, ...] = ()
     scenario: str = ""
+    measure: MeasurePlan | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and formats and tables that don't exist."""
@@ -109,7 +113,7 @@ class Study:
         stored = {one.name: getattr(self, one.name) for one in fields(self)}
         intent = stored.pop("intent")
         defects = [one.written() for one in stored.pop("defects")]
-        accuracy = stored.pop("accuracy")
+        accuracy, measure = stored.pop("accuracy"), stored.pop("measure")
         scenarios = {one.name: one.written() for one in stored.pop("scenarios")}
         ordered = {
             "study": stored.pop("name"),
@@ -124,6 +128,7 @@ class Study:
             **({"defects": defects} if defects else {}),
             **({} if accuracy is None else {"accuracy": accuracy.written()}),
             **({"scenarios": scenarios} if scenarios else {}),
+            **({} if measure is None else {"measure": measure.written()}),
         }
         return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=10_000)
 
@@ -197,6 +202,8 @@ def _read(
             _check_selection(section, key, text, found)
     scenarios = read_scenarios(section.get("scenarios"), found, notebook)
     scenario = _chosen(section, scenarios, stands=model is not None)
+    in_data = None if found is None else [name for name, one in found.variables.items() if one.role is Role.DATA]
+    measure = read_measure(section.get("measure"), in_data, notebook)
     section.close()
     notebook.raise_as(StudyError)
     assert found is not None
@@ -215,6 +222,7 @@ def _read(
         accuracy=accuracy,
         scenarios=scenarios,
         scenario=scenario,
+        measure=measure,
     ), found
 
 
