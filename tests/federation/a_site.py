@@ -1,28 +1,40 @@
 """A site as a process of its own: it answers with counts from a file, and can be made to wait where a test ends it.
 
-Run as: python a_site.py FOLDER NAME ADDRESS, with FOLDER/counts/NAME.npz and FOLDER/keys. Where FOLDER/pause-NAME is
-there, it writes FOLDER/paused-NAME and waits before it counts.
+Run as: python a_site.py FOLDER NAME ADDRESS, with FOLDER/counts/NAME.npz and FOLDER/keys. Where FOLDER/NAME.before or
+FOLDER/NAME.after is there, it waits before it counts, or when it has paid and before it sends, and writes
+FOLDER/NAME.waits.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from three_sites import BUDGET, codebook
 
-from manikin.federation import Journal, codebook_of, join
-from manikin.privacy import Budget, Ledger
+from manikin.federation import Journal, Plan, join
+from manikin.privacy import Ledger, Noisy
 
-BUDGET = Budget(4, 1e-6)
+
+@dataclass(frozen=True)
+class WaitingJournal(Journal):
+    """A journal that waits when an answer is on disk, as long as a file is there."""
+
+    after: Path = Path()
+
+    def answer(self, plan: Plan, buy: Callable[[], Noisy]) -> Noisy:
+        found = super().answer(plan, buy)
+        wait_while(self.after)
+        return found
 
 
 def main(folder: Path, name: str, address: str) -> None:
     def answer(plan):
-        while (folder / f"pause-{name}").exists():
-            (folder / f"paused-{name}").touch()
-            time.sleep(0.05)
+        wait_while(folder / f"{name}.before")
         with np.load(folder / "counts" / f"{name}.npz") as tables:
             return [tables[str(place)] for place in range(len(plan.tables))]
 
@@ -30,14 +42,20 @@ def main(folder: Path, name: str, address: str) -> None:
         name,
         address,
         folder / "keys",
-        known=codebook_of("diabetes-screening")[1],
+        known=codebook()[1],
         account=Ledger(folder / f"{name}.jsonl").account(name, BUDGET),
-        journal=Journal(folder / f"{name}.rounds"),
+        journal=WaitingJournal(folder / f"{name}.rounds", folder / f"{name}.after"),
         answer=answer,
-        wait=30,
+        wait=60,
         tell=say,
     )
     say(f"in the sum: {', '.join(inside)}")
+
+
+def wait_while(there: Path) -> None:
+    while there.exists():
+        there.with_suffix(".waits").touch()
+        time.sleep(0.05)
 
 
 def say(what: str) -> None:

@@ -11,9 +11,10 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
+from manikin.cli.federating import add_federate
 from manikin.errors import ManikinError, closest
 
-_COMMANDS = ("models", "show", "new", "check", "make", "compare", "measure", "verify", "remake")
+_COMMANDS = ("models", "show", "new", "check", "make", "compare", "measure", "federate", "verify", "remake")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,6 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
 
     _add_measure(commands.add_parser("measure", help="turn records into aggregates that may leave an institution"))
+
+    add_federate(commands.add_parser("federate", help="count together with other institutions, none seen alone"))
 
     verify = commands.add_parser("verify", help="re-check a release; names each file that differs")
     verify.add_argument("folder")

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manikin.cli.federating import federate
 from manikin.cli.measuring import measure
 from manikin.cli.terminal import Terminal
 from manikin.errors import RequestError
 
-__all__ = ["check", "compare", "make", "measure", "models", "new", "remake", "show", "verify"]
+__all__ = ["check", "compare", "federate", "make", "measure", "models", "new", "remake", "show", "verify"]
 
 if TYPE_CHECKING:
     from manikin.appraisal import Appraisal, Finding

@@ -166,7 +166,7 @@ def _served(app: FastAPI, host: str, port: int, keys: Keys) -> Iterator[None]:
     except OSError as error:
         raise FederationError(f"{host}:{port} can't be served: {error.strerror}. Choose another address.") from error
     server = uvicorn.Server(
-        uvicorn.Config(app, ssl_certfile=certificate, ssl_keyfile=private, log_level="error", lifespan="off")
+        uvicorn.Config(app, ssl_certfile=certificate, ssl_keyfile=private, log_level="error", lifespan="off", ws="none")
     )
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()

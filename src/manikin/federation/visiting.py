@@ -183,8 +183,10 @@ def _may_pass(error: httpx.HTTPError) -> bool:
 
 
 def _why(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.HTTPStatusError):
-        if error.response.status_code == httpx.codes.UNAUTHORIZED:
-            return "it doesn't know this site's key, or the clocks differ. Check sites/ at the coordinator."
-        return f"it answers {error.response.status_code}; another process of this site may be connected."
-    return f"{error}. Check the address, the firewall and authority.pem."
+    if not isinstance(error, httpx.HTTPStatusError):
+        return f"{error}. Check the address, the firewall and authority.pem."
+    if error.response.status_code == httpx.codes.PRECONDITION_FAILED:
+        return "it doesn't know this site's key, or another process of this site is connected."
+    if error.response.status_code == httpx.codes.UNAUTHORIZED:
+        return "it doesn't believe this site's signature. Check that both clocks are right."
+    return f"it answers {error.response.status_code}."

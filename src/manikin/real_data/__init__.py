@@ -6,6 +6,7 @@ Only the command line may import this package.
 """
 
 from manikin.real_data.compare import comparison
+from manikin.real_data.federated import counting
 from manikin.real_data.leaving import Sender, private, suppressed
 from manikin.real_data.measure import Strategy, Survey, measure, survey, tables
 from manikin.real_data.people import People
@@ -21,6 +22,7 @@ __all__ = [
     "Strategy",
     "Survey",
     "comparison",
+    "counting",
     "learn_sequences",
     "measure",
     "private",
