@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import fidelity, footprint, resemblance, sequences, throughput, timeline
+from benchmarks import federation, fidelity, footprint, resemblance, sequences, throughput, timeline
 
-for benchmark in (throughput, timeline, fidelity, resemblance, sequences, footprint):
+for benchmark in (throughput, timeline, fidelity, resemblance, sequences, federation, footprint):
     print(f"\n{(benchmark.__doc__ or '').splitlines()[0]}")
     benchmark.main()
