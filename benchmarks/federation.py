@@ -67,7 +67,7 @@ def _join(name: str, address: str, folder: Path) -> None:
         folder / "keys",
         known=codebook_of("diabetes-screening")[1],
         account=Ledger(folder / f"{name}.jsonl").account(name, BUDGET),
-        journal=Journal(folder / f"{name}.rounds"),
+        journal=Journal(folder / f"{name}.rounds", name),
         answer=lambda plan: _counts(plan, SITES.index(name)),
     )
 
@@ -90,7 +90,7 @@ def _live(plan: Plan) -> dict[str, object]:
             opened = time.monotonic()
             for one in started:
                 one.join(60)
-        kept = sum(Journal(folder / f"{name}.rounds").answer(plan, _never).values for name in SITES)
+        kept = sum(Journal(folder / f"{name}.rounds", name).answer(plan, _never).values for name in SITES)
     return {
         "start_seconds": round(there - begun, 1),
         "round_seconds": round(opened - there, 1),
@@ -146,7 +146,7 @@ def _errors(plan: Plan, seed: int) -> tuple[float, float]:
                 keys.sites,
                 known,
                 Ledger(folder / f"{name}.jsonl").account(name, BUDGET),
-                Journal(folder / f"{name}.rounds"),
+                Journal(folder / f"{name}.rounds", name),
                 lambda _, name=name: counts[name],
             )
             for name in SITES

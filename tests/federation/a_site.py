@@ -44,7 +44,7 @@ def main(folder: Path, name: str, address: str) -> None:
         folder / "keys",
         known=codebook()[1],
         account=Ledger(folder / f"{name}.jsonl").account(name, BUDGET),
-        journal=WaitingJournal(folder / f"{name}.rounds", folder / f"{name}.after"),
+        journal=WaitingJournal(folder / f"{name}.rounds", name, folder / f"{name}.after"),
         answer=answer,
         wait=60,
         tell=say,

@@ -64,9 +64,10 @@ def free_address():
 def test_three_hospitals_count_their_patients_together(folder, capsys):
     address, out = free_address(), folder / "all.json"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    agreed = ["--epsilon", "3", "--delta", "1e-6", "--plan", str(folder / "plan.yaml")]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "manikin", *command(folder, site, address, "--epsilon", "3", "--delta", "1e-6")],
+            [sys.executable, "-m", "manikin", *command(folder, site, address, *agreed)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,6 +1,8 @@
 """A plan is the same everywhere, and one that protects nobody can't be written."""
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -102,6 +104,14 @@ def test_noise_is_as_wide_as_its_price_whomever_it_protects():
         shared = plan_with(rho=rho, noise=Noise.THE_SUM, survivors=survivors, colluding=colluding)
         together = shared.sigma * math.sqrt(survivors - colluding)
         assert together == pytest.approx(alone.sigma)
+
+
+def test_without_flower_a_federation_says_what_to_install(tmp_path):
+    program = "import sys; sys.modules['flwr'] = None; from manikin.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = ["federate", "keys", "--sites", "a,b,c", "--out", str(tmp_path / "keys")]
+    found = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    assert "pip install 'manikin[federation]'" in found.stderr
 
 
 def test_half_of_the_sites_are_never_enough():

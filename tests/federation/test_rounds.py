@@ -16,7 +16,7 @@ from three_sites import SITES, Line, Sites, counts_of, flat, plan_with
 
 from manikin.aggregates import Kind, loads, to_json
 from manikin.errors import BudgetError, FederationError
-from manikin.federation import Noise, make_trial_keys
+from manikin.federation import Journal, Noise, make_trial_keys
 from manikin.federation.coordinator import coordinate
 from manikin.federation.keys import Keys
 from manikin.federation.letters import REFUSED, Stage
@@ -108,12 +108,33 @@ def test_another_round_is_bought_anew(sites):
     assert [len(sites.purchases(name)) for name in SITES] == [2, 2, 2]
 
 
+def test_two_sites_that_share_a_folder_never_answer_for_each_other(sites, tmp_path):
+    plan = plan_with()
+    line = line_of(sites)
+    for name, site in line.sites.items():
+        site.journal = Journal(tmp_path / "shared", name)
+    outcome = coordinate(plan, line)
+    counted = flat([sum(tables) for tables in zip(*sites.counts.values(), strict=True)])
+    assert np.abs(outcome.total - counted).max() < 8 * outcome.noise
+
+
 def test_a_plan_over_the_budget_is_refused_before_anything_is_counted(sites):
     plan = plan_with(rho=10)
     with pytest.raises(FederationError, match=r"refused 'announce' \(BudgetError\)"):
         coordinate(plan, line_of(sites))
     assert not sites.counted
     assert [len(sites.purchases(name)) for name in SITES] == [0, 0, 0]
+
+
+def test_a_site_answers_the_plan_that_was_agreed_on_and_no_other(sites):
+    line = line_of(sites)
+    line.sites["south"].agreed = plan_with(rho=0.04)
+    outcome = coordinate(plan_with(), line)
+    assert outcome.lost == {"south": "refused 'announce' (FederationError)"}
+    assert not sites.purchases("south")
+    line = line_of(sites)
+    line.sites["south"].agreed = plan_with(rho=0.04)
+    assert "south" in coordinate(plan_with(rho=0.04), line).paid
 
 
 def test_who_refuses_is_not_asked_again(sites):

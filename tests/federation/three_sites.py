@@ -62,7 +62,7 @@ class Sites:
         return Site(name, key, self.keys.sites, known, ledger.account(name, self.budget), self.journal(name), answer)
 
     def journal(self, name):
-        return Journal(self.folder / f"{name}.rounds")
+        return Journal(self.folder / f"{name}.rounds", name)
 
     def purchases(self, name):
         (statement,) = Ledger(self.folder / f"{name}.jsonl").statements()

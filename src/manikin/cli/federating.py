@@ -58,7 +58,7 @@ def _print_outcome(outcome: Outcome) -> None:
 
 
 def _join(options: Namespace) -> int:
-    from manikin.federation import Journal, codebook_of, join
+    from manikin.federation import Journal, codebook_of, join, read_plan
     from manikin.real_data import counting
 
     if not Path(options.records).is_file():
@@ -74,8 +74,9 @@ def _join(options: Namespace) -> int:
         Path(options.tls),
         known=known,
         account=account,
-        journal=Journal(ledger.with_name(f"{ledger.name}.rounds")),
+        journal=Journal(ledger.with_name(f"{ledger.name}.rounds"), f"{options.site}: {source}"),
         answer=answer,
+        agreed=read_plan(Path(options.plan)) if options.plan else None,
         wait=options.wait,
         tell=lambda what: print(f"  {what}", flush=True),
     )
@@ -129,6 +130,7 @@ def add_federate(federate: ArgumentParser) -> None:
     site.add_argument("--codebook", required=True, metavar="MODEL", help="whose bins are counted in, and no others")
     site.add_argument("--mapping", required=True, metavar="FILE", help="what the columns of the records mean")
     site.add_argument("--tls", required=True, metavar="DIR", help="the folder of keys")
+    site.add_argument("--plan", metavar="FILE", help="the plan agreed on; left out, any that the budget can pay")
     site.add_argument("--ledger", metavar="FILE", help="where purchases are recorded; by default beside the records")
     site.add_argument("--epsilon", type=float, metavar="E", help="all that the records may ever give, with --delta")
     site.add_argument("--delta", type=float, metavar="D", help="well below one over the number of patients: 1e-6")

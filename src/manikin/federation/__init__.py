@@ -67,6 +67,7 @@ def join(
     account: Account,
     journal: Journal,
     answer: Answer,
+    agreed: Plan | None = None,
     wait: float = 600.0,
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, ...]:
@@ -81,6 +82,7 @@ def join(
         journal: Where answers are kept, so that no round is paid twice.
         answer: Counts the site's patients as a plan asks: one table for each of the plan's, of its shape, in which each
             patient counts once.
+        agreed: The one plan that is answered; left out, any that the codebook knows and the account can pay.
         wait: For how many seconds a coordinator is called that doesn't answer.
         tell: Is told what happens, in words for the people at the site.
 
@@ -94,7 +96,7 @@ def join(
         from manikin.federation.site import Site
         from manikin.federation.visiting import visit
     folder = Keys(keys)
-    site = Site(name, folder.private(name), folder.sites, known, account, journal, answer)
+    site = Site(name, folder.private(name), folder.sites, known, account, journal, answer, agreed)
     host, port = _parts(address)
     return visit(site, f"{host}:{port}", folder, wait=wait, tell=tell)
 

@@ -172,6 +172,8 @@ def _roster(announced: Mapping[str, Letter]) -> Letter:
 
 def _opened(one: _Round, roster: Roster, told: Mapping[str, Letter], gave: Mapping[str, Letter]) -> Outcome:
     masked = {site: np.frombuffer(letter["hidden"], "<u8").astype(np.uint64) for site, letter in told.items()}
+    if short := [site for site, vector in masked.items() if vector.size != one.plan.cells]:
+        raise FederationError(f"What came from {', '.join(short)} are not the {one.plan.cells:,} cells of the plan.")
     gifts = [dict(zip(letter["sites"], letter["shares"], strict=True)) for letter in gave.values()]
     paid = {site: Paid(letter["sigma"], letter["rho"], letter["receipt"]) for site, letter in told.items()}
     # Who fell silent after its vector had arrived is in the sum all the same.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,21 +19,21 @@ from manikin.errors import FederationError, LedgerError
 from manikin.federation.plan import Plan
 from manikin.privacy import Noisy
 
-try:
+if sys.platform != "win32":  # where the ledger, without which nobody answers, tells that there are no locks
     import fcntl
-except ImportError:  # the ledger, without which no journal is opened, tells whoever has no such locks
-    fcntl = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
 class Journal:
     """A folder with a file for each plan that was answered, and one for each of which shares were given away.
 
-    It holds noisy counts of one site; where the sum protects, they have less noise than anybody else may see, so that
-    only the owner may read it. Without the folder, a round that is asked again is bought again.
+    ``owner`` is the site with the source of its records, so that two that share a folder never answer for each other.
+    The folder holds noisy counts of one site; where the sum protects, they have less noise than anybody else may see, so
+    that only the owner may read it. Without it, a round that is asked again is bought again.
     """
 
     folder: Path
+    owner: str
 
     def holds(self, plan: Plan) -> bool:
         """Tell whether a plan was answered before."""
@@ -71,10 +73,13 @@ class Journal:
             )
 
     def _answer(self, plan: Plan) -> Path:
-        return self.folder / f"{plan.digest}.answer.json"
+        return self.folder / f"{self._name(plan)}.answer.json"
 
     def _given(self, plan: Plan) -> Path:
-        return self.folder / f"{plan.digest}.given.json"
+        return self.folder / f"{self._name(plan)}.given.json"
+
+    def _name(self, plan: Plan) -> str:
+        return hashlib.sha256(f"{plan.digest} {self.owner}".encode()).hexdigest()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from manikin.errors import FederationError, Mistake, PlanError, RequestError, cl
 
 SCHEMA = "manikin/federation/1"
 MOST_CELLS = 2_000_000
+MOST_SITES = 100
 
 # Below this, a sum of discrete Gaussians is no longer as good as one of them: by theorem 1 of Kairouz, Liu and Steinke
 # (The distributed discrete Gaussian mechanism, arXiv:2102.06387) it costs more by a term in exp(-pi² sigma²), which at
@@ -80,10 +81,10 @@ class Plan:
         for site in (self.name, *self.sites):
             if not _NAME.fullmatch(site):
                 raise RequestError(f"'{site}' is no name of a round or site: small letters, digits and hyphens.")
-        if many < 3 or len(set(self.sites)) < many:
+        if not 3 <= many <= MOST_SITES or len(set(self.sites)) < many:
             raise RequestError(
-                f"A federation has three sites or more, each named once; got {many}. Of two, each could take its own "
-                "table from the sum."
+                f"A federation has three sites or more, up to {MOST_SITES}, each named once; got {many}. Of two, each could "
+                "take its own table from the sum."
             )
         # With less than a majority, a coordinator that lies could complete two sums of different sites.
         if not many // 2 < self.survivors <= many:
@@ -136,6 +137,14 @@ class Plan:
     def sigma(self) -> float:
         """The standard deviation of the noise that one site adds to each count."""
         return self.sensitivity / math.sqrt(2 * self.rho)
+
+    @property
+    def what(self) -> str:
+        """What is asked, in words, and under which condition that is worth its price."""
+        tables = ", ".join(" × ".join(table.names) for table in self.tables)
+        if self.noise is Noise.EACH_SITE:
+            return f"federation {self.name}: {tables}"
+        return f"federation {self.name}, protected only in a sum of {self.survivors} sites or more: {tables}"
 
     @cached_property
     def digest(self) -> str:

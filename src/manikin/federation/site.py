@@ -17,7 +17,7 @@ from manikin.codebook import Variable
 from manikin.errors import BudgetError, FederationError
 from manikin.federation.journal import Journal
 from manikin.federation.letters import Letter, Stage
-from manikin.federation.plan import Noise, Plan, plan_of
+from manikin.federation.plan import Plan, plan_of
 from manikin.federation.secure_sum import (
     Announcement,
     Roster,
@@ -56,7 +56,8 @@ class Site:
     """Answers the letters of a coordinator.
 
     ``key`` is the site's own, ``keys`` the public ones of all sites, agreed on beforehand; ``known`` are the variables
-    of its codebook. ``outcome`` is what the coordinator told at the end: the sites that are in the sum.
+    of its codebook. ``agreed`` is the one plan that it answers, any that it can pay where there is none. ``outcome`` is
+    what the coordinator told at the end: the sites that are in the sum.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Site:
     account: Account
     journal: Journal
     answer: Answer
+    agreed: Plan | None = None
     attempt: Attempt | None = field(default=None, init=False)
     outcome: tuple[str, ...] | None = field(default=None, init=False)
 
@@ -106,6 +108,11 @@ class Site:
         return {"envelopes": keys.envelopes, "masks": keys.masks, "signature": signature}
 
     def _check(self, plan: Plan) -> None:
+        if self.agreed is not None and plan != self.agreed:
+            raise FederationError(
+                f"The coordinator asks for {plan.what}, at rho {plan.rho:g}, and that is not the plan that was agreed on. "
+                "Nothing was spent."
+            )
         if self.name not in plan.sites:
             raise FederationError(f"The plan '{plan.name}' has no site '{self.name}', but {', '.join(plan.sites)}.")
         if unknown := [site for site in plan.sites if site not in self.keys]:
@@ -156,7 +163,7 @@ class Site:
         counts = np.concatenate([table.ravel() for table in tables])
         if not np.issubdtype(counts.dtype, np.integer) or np.abs(counts).max(initial=0) >= MOST_COUNTED:
             raise FederationError("What was counted is not in whole numbers below 2^53. Nothing was spent.")
-        return self.account.gaussian(counts, plan.rho, _what(plan), plan.sensitivity)
+        return self.account.gaussian(counts, plan.rho, plan.what, plan.sensitivity)
 
     def _given(self, attempt: Attempt, letter: Letter) -> tuple[Attempt, Letter]:
         """Give what opens the sum of the survivors; less noise than was agreed on is in no sum of enough of them."""
@@ -175,11 +182,3 @@ class Site:
 
 def _signed(plan: Plan, attempt: str, site: str, keys: Announcement) -> bytes:
     return b"\n".join((plan.digest.encode(), attempt.encode(), site.encode(), keys.envelopes, keys.masks))
-
-
-def _what(plan: Plan) -> str:
-    tables = ", ".join(" × ".join(table.names) for table in plan.tables)
-    if plan.noise is Noise.EACH_SITE:
-        return f"federation {plan.name}: {tables}"
-    # The one place where a purchase is worth its price only under a condition, so the ledger says which.
-    return f"federation {plan.name}, protected only in a sum of {plan.survivors} sites or more: {tables}"

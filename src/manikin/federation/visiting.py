@@ -41,7 +41,7 @@ from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 from manikin.errors import FederationError, ManikinError
 from manikin.federation.keys import Keys
-from manikin.federation.letters import LETTER, REFUSED, Letter
+from manikin.federation.letters import LETTER, REFUSED, Letter, Stage
 from manikin.federation.site import Site
 
 T = TypeVar("T")
@@ -69,9 +69,9 @@ def visit(site: Site, address: str, keys: Keys, *, wait: float, tell: Callable[[
         while site.outcome is None:
             for message in line.letters():
                 letter: Letter = dict(message.content[LETTER])
-                tell(f"asked: {letter['stage']}")
                 try:
                     reply = site.respond(letter)
+                    tell(_told(site, letter))
                 except ManikinError as error:
                     # The error may be about records, so the coordinator is told its kind; its text stays here.
                     refusal, reply = error, {REFUSED: type(error).__name__}
@@ -84,6 +84,14 @@ def visit(site: Site, address: str, keys: Keys, *, wait: float, tell: Callable[[
             f"{site.journal.folder}, and is not paid for again when the round is."
         )
     return site.outcome
+
+
+def _told(site: Site, letter: Letter) -> str:
+    """Return in words what a letter asked for and got."""
+    if letter["stage"] == Stage.ANNOUNCE and site.attempt is not None:
+        plan = site.attempt.plan
+        return f"asked for {plan.what}; rho {plan.rho:g}, noise of standard deviation {plan.sigma:.3g} in each cell"
+    return f"answered '{letter['stage']}'"
 
 
 @dataclass(frozen=True)
