@@ -54,6 +54,14 @@ class Copula:
         return drawn, centre + spread * drawn
 
 
+@dataclass(frozen=True)
+class Within:
+    """Positions between which a variable of each patient is drawn, 0 to 1."""
+
+    low: Floats
+    high: Floats
+
+
 def innovation(member: str) -> str:
     """Return the name of the column that holds a member's own part of chance."""
     return f"{member}~"
@@ -85,7 +93,7 @@ class Program:
         names: Iterable[str],
         draws: Draws,
         known: Mapping[str, Any] | None = None,
-        clamps: Mapping[str, Range] | None = None,
+        clamps: Mapping[str, Range | Within] | None = None,
         *,
         record: bool = False,
     ) -> dict[str, Any]:
@@ -95,7 +103,7 @@ class Program:
             names: What to compute, in order; see ``needed_for``.
             draws: The draws of these patients.
             known: Columns that are there already; they are neither computed again nor changed.
-            clamps: Ranges to which drawn variables are kept, levels by their code.
+            clamps: Ranges to which drawn variables are kept, levels by their code; or positions, for each patient.
             record: Whether the patients' course itself is wanted, and not only what variables ask of it.
 
         Returns:
@@ -142,20 +150,25 @@ class Program:
         columns[PATHWAY] = course
         columns |= course.answers()
 
-    def _compute(self, variable: ModelVariable, draws: Draws, columns: dict[str, Any], clamp: Range | None) -> None:
+    def _compute(
+        self, variable: ModelVariable, draws: Draws, columns: dict[str, Any], clamp: Range | Within | None
+    ) -> None:
         for local, table in variable.lets.items():
             columns[f"{variable.name}.{local}"] = table.compute(columns)
         position = self._position(variable, draws, columns, clamp) if variable.rule.drawn else _NOWHERE
         values = variable.rule.values(position, columns)
-        if clamp and variable.rule.drawn and variable.meaning.numeric:
+        if isinstance(clamp, Range) and variable.rule.drawn and variable.meaning.numeric:
             values = np.clip(values, clamp.low, clamp.high)  # far out in a tail, positions are too coarse for it
         columns[variable.name] = _finished(variable, values, columns)
 
     def _position(
-        self, variable: ModelVariable, draws: Draws, columns: dict[str, Any], clamp: Range | None
+        self, variable: ModelVariable, draws: Draws, columns: dict[str, Any], clamp: Range | Within | None
     ) -> Position:
         uniform = draws(variable.name)
-        span = variable.rule.span(columns, clamp.low, clamp.high) if clamp else None
+        span = None
+        if clamp:
+            ends = (clamp.low, clamp.high)
+            span = ends if isinstance(clamp, Within) else variable.rule.span(columns, clamp.low, clamp.high)
         copula = self.copulas.get(variable.name)
         if copula is not None:
             columns[innovation(variable.name)], score = copula.score(variable.name, uniform, columns, span)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from manikin.codebook.variable import Range, Variable
+from manikin.codebook.variable import Variable
 from manikin.errors import RequestError, closest
 
 MISSING = "missing"
@@ -72,14 +72,6 @@ class Bins:
                 raise RequestError(f"'{self.name}' has no value on record for some, and no bin for them.")
             found[absent] = self.count - 1
         return found
-
-    def span(self, code: int) -> Range:
-        """Return the values of a bin as a range of what is drawn, before it is snapped to its step; levels by code."""
-        if self.levels:
-            return Range(code, code)
-        edges = (-np.inf, *self.cuts, np.inf)
-        half = (self.step or 0.0) / 2
-        return Range(edges[code] - half, edges[code + 1] - half)
 
     def written(self) -> dict[str, Any]:
         """Return the bins as they stand in a file."""

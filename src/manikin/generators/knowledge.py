@@ -18,6 +18,7 @@ from manikin.cohort import INDEX_DATE, TIMELINE, WEIGHT, Field, Layout, Timeline
 from manikin.errors import RequestError
 from manikin.generators.recorded import timeline_of, vocabulary_of
 from manikin.generators.selection import Selection, select
+from manikin.generators.tilt import Bent, Clamped, hidden, read_by
 from manikin.streams import Draws, Floats, Ordinals, Seed
 
 # A candidate of a round never shares an address with one of another round.
@@ -36,6 +37,7 @@ class KnowledgeSampler:
 
     ``parameters`` and ``latent`` are the calibration's outcome; ``given``, ``oversample`` and ``thinned`` are as in
     ``select``. Without ``follow_up`` patients are seen at their index encounter only, as they would be there with it.
+    ``bent`` is how a fit to aggregates bends the model.
     """
 
     model: ClinicalModel
@@ -46,11 +48,12 @@ class KnowledgeSampler:
     oversample: str = ""
     thinned: tuple[tuple[str, float], ...] = ()
     follow_up: bool = True
+    bent: Bent | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as text and numbers."""
         latent = {name: matrix.tolist() for name, matrix in self.latent.items()}
-        wanted = (self.given, self.oversample, self.thinned, self.follow_up)
+        wanted = (self.given, self.oversample, self.thinned, self.follow_up, self.bent)
         return _rebuilt, (self.model.text, dict(self.parameters), latent, self.seed, *wanted)
 
     @cached_property
@@ -67,6 +70,23 @@ class KnowledgeSampler:
             raise RequestError(f"'{later}' is known only at the end of the follow-up, which was not asked for.")
         return selection
 
+    @cached_property
+    def _reads(self) -> frozenset[str]:
+        """The variables that decide whether a candidate is accepted."""
+        bent = read_by(self.program, self.bent.domain) if self.bent else frozenset[str]()
+        return self.selection.reads | bent
+
+    @property
+    def _hidden(self) -> frozenset[str]:
+        """The variables of which the bend decides whose value is on record."""
+        axes = self.bent.domain.axes if isinstance(self.bent, Clamped) else ()
+        return frozenset(axis.name for axis in axes if axis.missing)
+
+    def _acceptance(self, columns: Columns) -> Any:
+        """Return the probability with which each candidate is accepted."""
+        wanted = self.selection.acceptance(columns)
+        return wanted if self.bent is None else wanted * self.bent.acceptance(self.program, columns)
+
     @property
     def pathway(self) -> Pathway | None:
         """What patients go through, if they are followed."""
@@ -80,7 +100,7 @@ class KnowledgeSampler:
                 one.meaning,
                 one.role is Role.DATA,
                 one.static,
-                one.observed is not None,
+                one.observed is not None or name in self._hidden,
                 one.group,
                 later=name in self.model.later,
             )
@@ -155,7 +175,7 @@ class KnowledgeSampler:
 
     def _accepted(self, ordinals: Ordinals, first: int) -> dict[str, Any]:
         """Return the columns that decide on acceptance, of accepted candidates; empty where everyone is."""
-        needed = self.program.needed_for(self.selection.reads)
+        needed = self.program.needed_for(self._reads)
         if not needed:
             return {}
         if self._fitting < _RAREST:
@@ -165,7 +185,7 @@ class KnowledgeSampler:
         for attempt in range(_ATTEMPTS_PER_ROUND):
             columns = self._candidates(needed, ordinals[pending], first + attempt)
             luck = self.seed.stream("acceptance").uniform_at(ordinals[pending], first + attempt)
-            taken = luck < np.broadcast_to(self.selection.acceptance(columns), luck.shape)
+            taken = luck < np.broadcast_to(self._acceptance(columns), luck.shape)
             columns[_ATTEMPT] = np.full(len(pending), first + attempt)
             for name, column in columns.items():
                 if np.ndim(column):
@@ -178,9 +198,9 @@ class KnowledgeSampler:
     @cached_property
     def _fitting(self) -> float:
         """The share of a pilot's candidates who would be accepted."""
-        needed = self.program.needed_for(self.selection.reads)
+        needed = self.program.needed_for(self._reads)
         columns = self._candidates(needed, np.arange(_PILOT), 0)
-        return float(np.mean(np.broadcast_to(self.selection.acceptance(columns), (_PILOT,))))
+        return float(np.mean(np.broadcast_to(self._acceptance(columns), (_PILOT,))))
 
     def _too_rare(self, found: str) -> str:
         fewer = (f"{100 * share:g}% of {text}" for text, share in self.thinned)
@@ -192,7 +212,11 @@ class KnowledgeSampler:
         return f"Hardly anybody fits what is asked for ({wish}): {found}. Ask for less."
 
     def _candidates(self, needed: tuple[str, ...], ordinals: Ordinals, attempt: int) -> dict[str, Any]:
-        return self.program.sample(needed, Draws(self.seed, ordinals, attempt), clamps=self.selection.clamps)
+        draws = Draws(self.seed, ordinals, attempt)
+        if self.bent is None:
+            return self.program.sample(needed, draws, clamps=self.selection.clamps)
+        clamps, decided = self.bent.begun(self.program, self.seed, ordinals, attempt)
+        return self.program.sample(needed, draws, decided, {**self.selection.clamps, **clamps})
 
     def _broken(self, columns: Columns) -> Any:
         """Return which patients break a constraint or lie beyond what is possible."""
@@ -219,6 +243,8 @@ class KnowledgeSampler:
             for name, one in self.model.variables.items()
             if one.observed and (self.follow_up or name not in self.model.later)
         }
+        for name in self._hidden:
+            found[observed(name)] = found.get(observed(name), True) & ~columns[hidden(name)]
         if self.selection.strata:
             size = len(next(iter(columns.values())))
             found[WEIGHT] = np.broadcast_to(1.0 / self.selection.multiplicity(scope), (size,)).astype(np.float64)
@@ -239,6 +265,7 @@ def _rebuilt(
     oversample: str,
     thinned: tuple[tuple[str, float], ...],
     follow_up: bool,
+    bent: Bent | None,
 ) -> KnowledgeSampler:
     matrices = {name: np.array(matrix) for name, matrix in latent.items()}
-    return KnowledgeSampler(travelled(text), parameters, matrices, seed, given, oversample, thinned, follow_up)
+    return KnowledgeSampler(travelled(text), parameters, matrices, seed, given, oversample, thinned, follow_up, bent)

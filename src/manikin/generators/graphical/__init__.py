@@ -4,11 +4,18 @@ Enters: a sample of a clinical model in declared bins, or nothing but the bins; 
 Leaves: a ``Fit``, from which a sampler of patients is made.
 """
 
-from manikin.generators.graphical.carrier import CalibratedTree, Expectation, Flat, Particles, WeightedParticles
+from manikin.generators.graphical.carrier import (
+    CalibratedTree,
+    Expectation,
+    Independent,
+    Particles,
+    WeightedParticles,
+    flat,
+)
 from manikin.generators.graphical.drawing import BLOCK, Drawing
 from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
-from manikin.generators.graphical.marginals import Places, counted
+from manikin.generators.graphical.marginals import Places, counted, size_of
 
 __all__ = [
     "BLOCK",
@@ -17,7 +24,7 @@ __all__ = [
     "Drawing",
     "Expectation",
     "Fit",
-    "Flat",
+    "Independent",
     "Measured",
     "Particles",
     "Places",
@@ -25,4 +32,6 @@ __all__ = [
     "WeightedParticles",
     "counted",
     "fit",
+    "flat",
+    "size_of",
 ]

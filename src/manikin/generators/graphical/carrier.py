@@ -147,35 +147,48 @@ class BentParticles:
 
 
 @dataclass(frozen=True)
-class Flat:
-    """No knowledge: every cell of the domain is as likely as any other. It is bent by way of a junction tree."""
+class Independent:
+    """Variables that know nothing of each other, each with the shares of its bins. Bent by way of a junction tree."""
 
-    shape: tuple[int, ...]
+    shares: tuple[Floats, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many bins each variable has."""
+        return tuple(len(one) for one in self.shares)
 
     def bent_by(self, tables: Sequence[Places]) -> BentTree:
         """Return the junction tree in which each table has a home."""
-        return BentTree(tree_over(self.shape, tables), tuple(tables))
+        return BentTree(tree_over(self.shape, tables), tuple(tables), self.shares)
 
     def cells_with(self, tables: Sequence[Places]) -> int:
         """Return the cells of the junction tree."""
         return tree_over(self.shape, tables).cells
 
 
+def flat(shape: Sequence[int]) -> Independent:
+    """Return no knowledge: every cell of the domain is as likely as any other."""
+    return Independent(tuple(np.full(bins, 1 / bins) for bins in shape))
+
+
 class BentTree:
     """A junction tree with the home of each table."""
 
-    def __init__(self, tree: JunctionTree, tables: tuple[Places, ...]) -> None:
+    def __init__(self, tree: JunctionTree, tables: tuple[Places, ...], shares: Sequence[Floats]) -> None:
         self.tree, self.tables = tree, tables
         self._passing = Passing(tree)
+        self._prior = [np.zeros(size_of(tree.shape, clique)) for clique in tree.cliques]
+        for place, share in enumerate(shares):
+            home = tree.home((place,))
+            self._prior[home] += np.log(share)[spread((place,), tree.cliques[home], tree.shape)]
         self._homes = [tree.home(table) for table in tables]
         self._spread = [
             spread(table, tree.cliques[home], tree.shape) for table, home in zip(tables, self._homes, strict=True)
         ]
-        self._uniform = -float(np.log(np.array(tree.shape, np.float64)).sum())
 
     def beliefs(self, thetas: Sequence[Floats]) -> Beliefs:
         """Return the calibrated tree of a bend."""
-        potentials = [np.zeros(size_of(self.tree.shape, clique)) for clique in self.tree.cliques]
+        potentials = [one.copy() for one in self._prior]
         for home, cells, theta in zip(self._homes, self._spread, thetas, strict=True):
             potentials[home] += theta[cells]
         return self._passing.beliefs(potentials)
@@ -184,7 +197,7 @@ class BentTree:
         """Return log Z and the marginal of each table."""
         found = self.beliefs(thetas)
         shape, cliques = self.tree.shape, self.tree.cliques
-        return found.log_z + self._uniform, [
+        return found.log_z, [
             summed(found.marginals[home], shape, cliques[home], table)
             for home, table in zip(self._homes, self.tables, strict=True)
         ]

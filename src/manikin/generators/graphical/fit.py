@@ -1,8 +1,8 @@
 """The fit: the distribution closest to the prior that agrees with what was measured, as far as each can be trusted.
 
-Minimises KL(P ‖ Q) + Σ (E_P φ - a)² / 2r over P, whose answer is P ∝ Q · exp(Σ θ φ); θ is found in the dual, which is
-smooth and convex: log Z(θ) - θ·a + ½ Σ r θ². Tables of one variable are weighed against the prior, wider ones against
-the fit to these; how far each is followed stands in ``evidence``.
+Minimises KL(P ‖ Q) + Σ (E_P φ - a)² / 2r over P, φ being the contrasts of tables; the answer is P ∝ Q · exp(Σ θ φ), and
+θ is found in the dual, which is smooth and convex: log Z(θ) - θ·a + ½ Σ r θ². Tables of one variable are weighed
+against the prior, wider ones against the fit to these; how far each contrast is followed stands in ``evidence``.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import fmin_l_bfgs_b
 
+from manikin.codebook import Domain
 from manikin.generators.graphical.carrier import Bend, Carrier, Expectation
-from manikin.generators.graphical.evidence import Belief, Departure, weighed
+from manikin.generators.graphical.contrasts import contrasts_of
+from manikin.generators.graphical.evidence import Belief, Departure, ridge, weighed
 from manikin.generators.graphical.marginals import Places
 from manikin.streams import Floats
 
-_LEAST_SHARE = 1e-4
-_UNTOLD = 1e6
 _STEPS = 200
 _MEMORY = 20
 _GRADIENT = 1e-5
@@ -43,23 +43,22 @@ class Measured:
 
 @dataclass(frozen=True)
 class Prior:
-    """A distribution to start from, and what is thought of it before any table is seen.
+    """A distribution over a domain to start from, and what is thought of it before any table is seen.
 
-    ``single`` is the belief in its tables of one variable, ``joint`` in how they hang together.
+    ``beliefs`` are about contrasts of one variable, of two, and of more.
     """
 
     carrier: Carrier
-    single: Belief
-    joint: Belief
+    domain: Domain
+    beliefs: tuple[Belief, ...]
 
 
 @dataclass(frozen=True)
 class Pull:
-    """What a fit is drawn to: a departure from what was expected, and the penalty on θ of each cell."""
+    """What a fit is drawn to: a departure from what was expected, and how far each of its contrasts is followed."""
 
     departure: Departure
     followed: Floats
-    ridge: Floats
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def fit(prior: Prior, measured: Sequence[Measured], start: Fit | None = None) ->
     first = _single_fit(prior, singles, start)
     if not joints:
         return first
-    pulls = {**first.pulls, **_pulls(first.expected, joints, prior.joint)}
+    pulls = {**first.pulls, **_pulls(prior, first.expected, joints)}
     bend, evaluations = _solved(prior.carrier, pulls, start.bend if start else first.bend)
     return Fit(prior, pulls, bend, evaluations, first)
 
@@ -104,7 +103,7 @@ def _single_fit(prior: Prior, singles: Sequence[Measured], start: Fit | None) ->
     nothing = Fit(prior, {}, {})
     if not singles:
         return nothing
-    pulls = _pulls(_unbent(prior.carrier, [one.places for one in singles]), singles, prior.single)
+    pulls = _pulls(prior, nothing.expected, singles)
     before = nothing if start is None else start.base or start
     if before.pulls.keys() == pulls.keys() and all(
         np.array_equal(pulls[one].departure.share, before.pulls[one].departure.share, equal_nan=True) for one in pulls
@@ -113,37 +112,55 @@ def _single_fit(prior: Prior, singles: Sequence[Measured], start: Fit | None) ->
     return Fit(prior, pulls, *_solved(prior.carrier, pulls, before.bend))
 
 
-def _unbent(carrier: Carrier, tables: Sequence[Places]) -> Expectation:
-    nothing = [np.zeros(carrier.shape[place]) for (place,) in tables]
-    return carrier.bent_by(tables).expectation(nothing)
+def _pulls(prior: Prior, expected: Expectation, measured: Sequence[Measured]) -> dict[Places, Pull]:
+    departures = [_departure(prior.domain, expected.over(one.places), one) for one in measured]
+    followed = weighed(departures, prior.beliefs)
+    pulls = map(Pull, departures, followed)
+    return dict(zip((one.places for one in measured), pulls, strict=True))
 
 
-def _pulls(expected: Expectation, measured: Sequence[Measured], belief: Belief) -> dict[Places, Pull]:
-    departures = [Departure(one.share, expected.over(one.places), one.noise, one.patients) for one in measured]
-    sizes = weighed(departures, belief)
-    return {
-        one.places: Pull(departure, departure.followed(size), departure.ridge(size))
-        for one, departure, size in zip(measured, departures, sizes, strict=True)
-    }
+def _departure(domain: Domain, expected: Floats, one: Measured) -> Departure:
+    told = np.isfinite(one.share)
+    share = np.where(told, one.share, expected)
+    contrasts = contrasts_of([domain.axes[place] for place in one.places], expected)
+    # Of cells that are not told, nothing is known but what was expected: contrasts see them as if it were so.
+    return Departure(share, expected, one.noise, one.patients * float(told.mean()), contrasts)
 
 
 def _solved(carrier: Carrier, pulls: Mapping[Places, Pull], start: Bend) -> tuple[dict[Places, Floats], int]:
-    """Return θ that minimises the dual, and after how many evaluations."""
+    """Return θ that minimises the dual, and after how many evaluations.
+
+    θ of a table is a sum of its contrasts. Contrasts are of about the same curvature, so that the search is short.
+    """
     tables = tuple(pulls)
     bent = carrier.bent_by(tables)
-    share = np.concatenate([np.nan_to_num(pulls[one].departure.share) for one in tables])
-    told = np.concatenate([np.isfinite(pulls[one].departure.share) for one in tables])
-    ridge = np.where(told, np.concatenate([pulls[one].ridge for one in tables]), _UNTOLD)
-    cuts = np.cumsum([pulls[one].ridge.size for one in tables])[:-1]
-    scale = 1 / np.sqrt(np.maximum(share, _LEAST_SHARE) + ridge)
+    functions = [pulls[one].departure.contrasts.functions for one in tables]
+    centres = [pulls[one].departure.expected for one in tables]
+    goal = np.concatenate([pulls[one].departure.seen for one in tables])
+    penalty = np.concatenate([ridge(pulls[one].followed) for one in tables])
+    cuts = np.cumsum([each.shape[1] for each in functions])[:-1]
+    scale = 1 / np.sqrt(1 + penalty)
+
+    def thetas(scaled: Floats) -> list[Floats]:
+        return [each @ part for each, part in zip(functions, np.split(scaled * scale, cuts), strict=True)]
 
     def dual(scaled: Floats) -> tuple[float, Floats]:
-        theta = scaled * scale
-        log_z, marginals = bent.evaluate(np.split(theta, cuts))
-        gradient = np.where(told, np.concatenate(marginals) - share, 0.0) + ridge * theta
-        return log_z - float((theta * share).sum()) + 0.5 * float((ridge * theta * theta).sum()), gradient * scale
+        weights = scaled * scale
+        bends = thetas(scaled)
+        log_z, marginals = bent.evaluate(bends)
+        met = [each.T @ (found - centre) for each, found, centre in zip(functions, marginals, centres, strict=True)]
+        centred = log_z - sum(float(bend @ centre) for bend, centre in zip(bends, centres, strict=True))
+        gradient = np.concatenate(met) - goal + penalty * weights
+        return centred - float((weights * goal).sum()) + 0.5 * float((penalty * weights**2).sum()), gradient * scale
 
-    zeros = {one: np.zeros(pulls[one].ridge.size) for one in tables}
-    first = np.concatenate([start.get(one, zeros[one]) for one in tables]) / scale
+    first = np.concatenate([_along(pulls[one], start.get(one)) for one in tables]) / scale
     found, _, report = fmin_l_bfgs_b(dual, first, m=_MEMORY, factr=_PRECISION, pgtol=_GRADIENT, maxiter=_STEPS)
-    return dict(zip(tables, np.split(found * scale, cuts), strict=True)), int(report["funcalls"])
+    return dict(zip(tables, thetas(found), strict=True)), int(report["funcalls"])
+
+
+def _along(pull: Pull, theta: Floats | None) -> Floats:
+    """Return the weight of each contrast in an earlier θ, 0 where there is none."""
+    functions = pull.departure.contrasts.functions
+    if theta is None:
+        return np.zeros(functions.shape[1])
+    return np.asarray(functions.T @ (theta * np.maximum(pull.departure.expected, 0.0)))

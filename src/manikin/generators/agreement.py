@@ -1,0 +1,187 @@
+"""Bends a clinical model until it agrees with aggregates, and never sees a record while doing so.
+
+A model whose measured variables hang together is carried by particles, a large sample of it; one whose measured
+variables know nothing of each other, as those of a bare codebook, by a junction tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from manikin.aggregates import SITE, Aggregate, Aggregates, about_everyone, check_against, patients_of
+from manikin.clinic import Program
+from manikin.codebook import Domain, bins_of
+from manikin.errors import AggregatesError
+from manikin.generators.graphical import (
+    BLOCK,
+    Belief,
+    CalibratedTree,
+    Fit,
+    Independent,
+    Measured,
+    Particles,
+    Places,
+    Prior,
+    WeightedParticles,
+    counted,
+    fit,
+)
+from manikin.generators.tilt import Bent, Clamped, Tilt, binned, read_by
+from manikin.streams import Draws, Floats, Seed
+
+# The sample that stands for a model. It is simulation, and the same inside an institution and outside.
+PARTICLES = 100_000
+_SEED = Seed(20_261)
+# What is thought of published knowledge before a site speaks: as sure as a sample of 500 of its patients would be. Of a
+# codebook's own shares nearly nothing is thought, and that variables are independent is hardly knowledge either. These
+# are assumptions of the method; the tables' evidence overrules them (docs/learning.md).
+KNOWLEDGE = (Belief(500, 3, 1.5, 10), Belief(500, 3, 1.5, 10))
+NO_KNOWLEDGE = (Belief(3, 10, 1.5, 1), Belief(100, 4, 2, 10), Belief(400, 4, 2, 10))
+# θ is snapped, so that a lock tells it in full.
+_THETA_STEP = 2.0**-30
+# How much of the bent distribution may lie where weights are cut off, so that candidates are not refused for the sake of a few.
+_CUT_OFF = 0.002
+_LEAST_ACCEPTED = 1 / 2_000
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A fit of a clinical model to aggregates: how the model was bent, and what to make patients with."""
+
+    program: Program
+    domain: Domain
+    fit: Fit
+
+    def bent(self, block: int = BLOCK) -> Bent:
+        """Return what a sampler needs, patients being shared out in blocks where bins are drawn first.
+
+        Raises:
+            AggregatesError: The model would have to be bent so far that hardly a candidate is accepted.
+        """
+        expected = self.fit.expected
+        if isinstance(expected, CalibratedTree):
+            return Clamped(self.domain, expected.drawing, block)
+        assert isinstance(expected, WeightedParticles)
+        return _tilt(self.domain, self.fit, expected)
+
+    @property
+    def effective(self) -> float | None:
+        """The effective sample size of the bent particles as a share of all; None where bins are drawn."""
+        expected = self.fit.expected
+        return expected.effective if isinstance(expected, WeightedParticles) else None
+
+
+def prior_of(program: Program, domain: Domain, particles: int = PARTICLES) -> Prior:
+    """Return a clinical model as what a fit starts from.
+
+    Args:
+        program: The calibrated model.
+        domain: The variables that are fitted, in bins.
+        particles: How large a sample stands for the model.
+    """
+    columns = program.sample(program.needed_for(read_by(program, domain)), Draws(_SEED, np.arange(particles)))
+    codes, inside = binned(program, columns, domain)
+    if not _independent(program, domain.names):
+        return Prior(Particles(codes[inside], domain.shape), domain, KNOWLEDGE)
+    shares = [_positive(counted(codes[inside], domain.shape, (place,))) for place in range(len(domain.axes))]
+    return Prior(Independent(tuple(shares)), domain, NO_KNOWLEDGE)
+
+
+def agree(program: Program, aggregates: Aggregates, particles: int = PARTICLES) -> Agreement:
+    """Return the fit of a clinical model to aggregates.
+
+    Raises:
+        AggregatesError: The aggregates are about none of the model's variables, or in other bins.
+    """
+    wanted = about_everyone(aggregates)
+    tables = [one for one in wanted.aggregates if SITE not in one.attributes and _fits(program, one)]
+    if not tables:
+        raise AggregatesError(
+            f"None of the tables is about variables of '{program.model.name}': there is nothing to agree with. "
+            f"They were measured in the codebook {aggregates.codebook}."
+        )
+    domain = Domain(tuple({axis.name: axis for one in tables for axis in one.axes}.values()))
+    check_against(wanted, _declared(program, wanted))
+    prior = prior_of(program, domain, particles)
+    shares = [shares_of(one, domain, patients_of(wanted, one)) for one in tables]
+    return Agreement(program, domain, snapped(fit(prior, together(shares))))
+
+
+def shares_of(table: Aggregate, domain: Domain, patients: float) -> Measured:
+    """Return a table of counts as shares of patients, its axes in the order of the domain."""
+    places = domain.of(table.attributes)
+    order = np.argsort(places)
+    share = table.values.transpose(order).ravel() / max(patients, 1.0)
+    return Measured(
+        tuple(int(places[axis]) for axis in order), share, (table.noise / max(patients, 1.0)) ** 2, max(patients, 1.0)
+    )
+
+
+def together(tables: Sequence[Measured]) -> list[Measured]:
+    """Return tables, those of the same variables made one by the weight of their certainty."""
+    by_places: dict[Places, list[Measured]] = {}
+    for one in tables:
+        by_places.setdefault(one.places, []).append(one)
+    return [_pooled(several) if len(several) > 1 else several[0] for several in by_places.values()]
+
+
+def snapped(found: Fit) -> Fit:
+    """Return a fit whose θ are multiples of a step, and the same on every processor that reads them."""
+    bend = {places: np.rint(theta / _THETA_STEP) * _THETA_STEP for places, theta in found.bend.items()}
+    return Fit(found.prior, found.pulls, bend, found.evaluations, found.base)
+
+
+def _fits(program: Program, table: Aggregate) -> bool:
+    return all(name in program.model.variables for name in table.attributes)
+
+
+def _declared(program: Program, aggregates: Aggregates) -> Domain:
+    known = [program.model.variables[name].meaning for name in aggregates.variables if name in program.model.variables]
+    return Domain(tuple(bins_of(one, missing=True) for one in known))
+
+
+def _independent(program: Program, names: Iterable[str]) -> bool:
+    """Return whether variables have nothing in common in a model: each a root of its own."""
+    return program.model.roots.issuperset(names)
+
+
+def _positive(counts: Floats) -> Floats:
+    """Return shares, none of them 0: a bin that a sample missed is rare and not impossible."""
+    return np.asarray((counts + 0.5) / (counts + 0.5).sum())
+
+
+def _pooled(several: Sequence[Measured]) -> Measured:
+    # A share is as sure as its noise and the chance of a sample let it be; of a cell in the middle, say.
+    variance = [one.noise + 1 / (one.share.size * one.patients) for one in several]
+    weights = np.array([[1 / each] * one.share.size for each, one in zip(variance, several, strict=True)])
+    shares = np.array([one.share for one in several])
+    weights[np.isnan(shares)] = 0.0
+    total = weights.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        share = np.where(total > 0, (np.nan_to_num(shares) * weights).sum(axis=0) / total, np.nan)
+    parts = weights[:, 0] / weights[:, 0].sum() if weights[:, 0].any() else np.full(len(several), 1 / len(several))
+    noise = float(sum(part**2 * one.noise for part, one in zip(parts, several, strict=True)))
+    chance = sum(part**2 / one.patients for part, one in zip(parts, several, strict=True))
+    return Measured(several[0].places, share, noise, float(1 / chance))
+
+
+def _tilt(domain: Domain, found: Fit, expected: WeightedParticles) -> Tilt:
+    log_z = found.prior.carrier.bent_by(tuple(found.bend)).evaluate(tuple(found.bend.values()))[0]
+    weights = np.sort(expected.weights) * expected.weights.size
+    ceiling = _ceiling(weights)
+    if 1 / ceiling < _LEAST_ACCEPTED:
+        raise AggregatesError(
+            f"The aggregates lie so far from the model that only one candidate in {ceiling:,.0f} would be accepted. "
+            "Ask whether they are about the model's population, or use a model that is nearer to it."
+        )
+    return Tilt(domain, dict(found.bend), log_z, ceiling)
+
+
+def _ceiling(weights: Floats) -> float:
+    """Return the weight above which a small part of the distribution lies, from ascending weights that average 1."""
+    # What is cut off at the k-th weight: the sum of all above it, less as many times it.
+    above = np.cumsum(weights[::-1])[::-1] - weights * np.arange(weights.size, 0, -1)
+    return float(weights[np.argmax(above <= _CUT_OFF * weights.size)])
