@@ -1,7 +1,9 @@
 """The command as institutions run it: three processes that read records, and a coordinator that never does."""
 
 import os
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,8 @@ pytest.importorskip("opendp", reason="privacy noise needs the extra 'site'")
 
 from manikin.aggregates import loads
 from manikin.cli import main
+from manikin.federation.keys import Keys
+from manikin.federation.serving import serving
 
 SITES = ("east", "north", "south")
 PLAN = """
@@ -123,3 +127,25 @@ def test_keys_are_never_overwritten(folder, capsys):
     assert "never overwritten" in capsys.readouterr().err
     assert (folder / "keys" / "north.key").read_bytes() == before
     assert Path(folder / "keys" / "north.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_keys_made_as_documented_serve(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "federation.md").read_text()
+    site, coordinator = (block for block in page.split("```")[1::2] if "openssl" in block)
+    (tmp_path / "keys" / "sites").mkdir(parents=True)
+    blocks = [site.replace("north", name) for name in SITES]
+    blocks.append(coordinator.replace("DNS:federation.example.org", "IP:127.0.0.1"))
+    for block in blocks:
+        subprocess.run(["bash", "-ec", block], cwd=tmp_path, check=True, capture_output=True)
+    keys = Keys(tmp_path / "keys")
+    for name in SITES:
+        keys.private(name)
+    host, port = free_address().split(":")
+    with serving(host, int(port), keys):
+        context = ssl.create_default_context(cafile=tmp_path / "keys" / "authority.pem")
+        with (
+            socket.create_connection((host, int(port))) as plain,
+            context.wrap_socket(plain, server_hostname=host) as line,
+        ):
+            assert line.version() in {"TLSv1.2", "TLSv1.3"}

@@ -1,9 +1,11 @@
 """A plan is the same everywhere, and one that protects nobody can't be written."""
 
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from three_sites import SITES, codebook, plan_with
@@ -12,6 +14,7 @@ from manikin.codebook import Domain
 from manikin.errors import FederationError, PlanError, RequestError
 from manikin.federation import Noise, plan_of, read_plan
 
+PAGE = Path(__file__).parents[2] / "docs" / "federation.md"
 GOOD = """
 federation: autumn-2026
 population: adults seen in 2025
@@ -44,6 +47,13 @@ def test_a_plan_is_read_from_a_file_with_the_bins_of_the_model(tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text(GOOD)
     assert read_plan(path) == plan_with()
+
+
+def test_the_plan_in_the_documentation_is_one(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    path = tmp_path / "plan.yaml"
+    path.write_text(text)
+    assert read_plan(path).survivors == 2
 
 
 @pytest.mark.parametrize(

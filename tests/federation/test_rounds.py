@@ -189,6 +189,7 @@ def test_the_document_says_who_is_in_the_sum_what_each_paid_and_its_receipts(sit
         sites.purchases(name)[0].receipt for name in ("east", "south")
     ]
     assert all(part.patients is None for part in found.parts)
+    assert [table.noise for table in found.aggregates] == pytest.approx([plan.sigma * math.sqrt(2)] * 2)
     assert (found.aggregates[1].values.ravel() == outcome.total[3:]).all()
     assert found.patients.noise > 0
 

@@ -20,6 +20,9 @@ from manikin.federation.plan import Noise, Plan
 from manikin.federation.secure_sum import Announcement, Roster, Vector, revealed
 from manikin.privacy import epsilon_of
 
+# How long those who fell silent are waited for when all is done: they may be slow, and still want to know.
+_FAREWELL_SECONDS = 5.0
+
 
 @dataclass(frozen=True)
 class Paid:
@@ -184,4 +187,4 @@ def _opened(one: _Round, roster: Roster, told: Mapping[str, Letter], gave: Mappi
 
 def _close(link: Link, sites: Collection[str], within: tuple[str, ...], seconds: float) -> None:
     letter = {"stage": Stage.CLOSE.value, "sites": list(within)}
-    link.ask(dict.fromkeys(sites, letter), min(seconds, 10.0))
+    link.ask(dict.fromkeys(sites, letter), min(seconds, _FAREWELL_SECONDS))

@@ -19,7 +19,13 @@ import uvicorn
 from fastapi import FastAPI
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.app.message import remove_content_from_message
-from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID, SUPERLINK_NODE_ID, SubStatus
+from flwr.common.constant import (
+    HEARTBEAT_MAX_INTERVAL,
+    NOOP_ACCOUNT_NAME,
+    NOOP_FLWR_AID,
+    SUPERLINK_NODE_ID,
+    SubStatus,
+)
 from flwr.supercore.constant import FLWR_IN_MEMORY_DB_NAME, NOOP_FEDERATION_ID, NodeStatus, TaskType
 from flwr.supercore.error import http_error_translator
 from flwr.supercore.inflatable.inflatable_object import (
@@ -98,7 +104,7 @@ class FleetLink:
             time.sleep(_PAUSE_SECONDS)
         self.state.delete_messages(message_ins_ids=set(waiting))
         for site in letters.keys() - answered.keys():
-            # So that one which died can come back at once, and not when its heartbeat is missed.
+            # So that one which died can come back at once, and not only when it is missed for long.
             self.state.deactivate_node(places[site])
         return answered
 
@@ -107,6 +113,8 @@ class FleetLink:
         return frozenset(self.nodes[node.node_id] for node in found)
 
     def _sent(self, node: int, letter: Letter) -> str:
+        # Whether a site is too late is for whoever waits to say: one that is busy may miss its heartbeats.
+        self.state.acknowledge_node_heartbeat(node, HEARTBEAT_MAX_INTERVAL)
         message = Message(RecordDict({LETTER: ConfigRecord(letter)}), node, MESSAGE_TYPE)
         with no_object_id_recompute():
             message.metadata.__dict__["_message_id"] = message.object_id

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import httpx
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.app.message import remove_content_from_message
-from flwr.common.constant import HEARTBEAT_DEFAULT_INTERVAL
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.fleet_pb2 import ActivateNodeRequest, DeactivateNodeRequest, PullMessagesRequest, PushMessagesRequest
 from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
@@ -47,6 +46,14 @@ from manikin.federation.site import Site
 T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.25
+# For twice as long a site counts as there without a sign of life: counting may leave it no breath for one.
+_BEAT_SECONDS = 300
+_LATER = (httpx.codes.PRECONDITION_FAILED, 502, 503, 504)
+_REASONS = {
+    httpx.codes.PRECONDITION_FAILED: "doesn't know this site's key, or another process of this site is connected.",
+    httpx.codes.UNAUTHORIZED: "doesn't believe this site's signature: it was started anew, or the clocks differ.",
+    httpx.codes.FORBIDDEN: "has ended the round.",
+}
 
 
 def visit(site: Site, address: str, keys: Keys, *, wait: float, tell: Callable[[str], None]) -> tuple[str, ...]:
@@ -80,8 +87,8 @@ def visit(site: Site, address: str, keys: Keys, *, wait: float, tell: Callable[[
             time.sleep(_PAUSE_SECONDS)
     if site.name not in site.outcome:
         raise refusal or FederationError(
-            f"'{site.name}' is not in the sum: {', '.join(site.outcome) or 'nobody'} is. What it may have paid for stands in "
-            f"{site.journal.folder}, and is not paid for again when the round is."
+            f"'{site.name}' is not in the sum of {', '.join(site.outcome) or 'nobody'}. What it may have paid for is in "
+            f"{site.journal.folder}, and is not paid for again when the round is repeated."
         )
     return site.outcome
 
@@ -143,11 +150,9 @@ def _connected(site: Site, address: str, keys: Keys, wait: float) -> Iterator[_L
         return _calling(call, address, wait)
 
     with FleetHttpClient.from_server_address(address, False, keys.authority, interceptors=proof) as client:
-        asked = ActivateNodeRequest(
-            public_key=public_key_to_bytes(public), heartbeat_interval=HEARTBEAT_DEFAULT_INTERVAL
-        )
+        asked = ActivateNodeRequest(public_key=public_key_to_bytes(public), heartbeat_interval=_BEAT_SECONDS)
         node = Node(node_id=calling(lambda: client.ActivateNode(asked)).node_id)
-        beat = SendNodeHeartbeatRequest(node=node, heartbeat_interval=HEARTBEAT_DEFAULT_INTERVAL)
+        beat = SendNodeHeartbeatRequest(node=node, heartbeat_interval=_BEAT_SECONDS)
         heart = HeartbeatSender(lambda: _beats(client, beat))
         heart.start()
         try:
@@ -179,22 +184,18 @@ def _calling(call: Callable[[], T], address: str, wait: float) -> T:
             return call()
         except httpx.HTTPError as error:
             if time.monotonic() > end or not _may_pass(error):
-                raise FederationError(f"The coordinator at {address} can't be reached: {_why(error)}") from error
+                raise FederationError(f"The coordinator at {address} {_why(error)}") from error
         time.sleep(2 * _PAUSE_SECONDS)
 
 
 def _may_pass(error: httpx.HTTPError) -> bool:
-    """Tell whether a call may succeed later: not where one of the two doesn't believe who the other is."""
+    """Tell whether a call may succeed later: while nobody is there, or the place of this site is still taken."""
     if isinstance(error, httpx.HTTPStatusError):
-        return bool(error.response.status_code != httpx.codes.UNAUTHORIZED)
+        return error.response.status_code in _LATER
     return "CERTIFICATE_VERIFY_FAILED" not in str(error)
 
 
 def _why(error: httpx.HTTPError) -> str:
     if not isinstance(error, httpx.HTTPStatusError):
-        return f"{error}. Check the address, the firewall and authority.pem."
-    if error.response.status_code == httpx.codes.PRECONDITION_FAILED:
-        return "it doesn't know this site's key, or another process of this site is connected."
-    if error.response.status_code == httpx.codes.UNAUTHORIZED:
-        return "it doesn't believe this site's signature. Check that both clocks are right."
-    return f"it answers {error.response.status_code}."
+        return f"can't be reached: {error}. Check the address, the firewall and authority.pem."
+    return _REASONS.get(error.response.status_code, f"answers {error.response.status_code}.")
