@@ -163,6 +163,20 @@ def test_a_site_does_not_believe_a_coordinator_with_another_certificate(federati
     assert not link.present(1, 0)
 
 
+def test_a_round_may_last_longer_than_flower_waits_for_a_sign_of_life(federation, monkeypatch):
+    """Flower's minute is made two seconds here."""
+    from flwr.supercore.corestate import in_memory_corestate
+
+    from manikin.federation import serving as end
+
+    monkeypatch.setattr(in_memory_corestate, "HEARTBEAT_DEFAULT_INTERVAL", 1)
+    monkeypatch.setattr(end, "_BEAT_SECONDS", 0.1)
+    host, port = federation.address.split(":")
+    with serving(host, int(port), federation.sites.keys) as link:
+        time.sleep(4)
+        assert link.state.get_run_status({link.run})[link.run].status == "running"
+
+
 def test_a_coordinator_that_is_not_there_is_told_in_a_sentence(federation):
     with pytest.raises(FederationError, match="can't be reached"):
         join_as("north", federation, federation.folder / "keys")

@@ -51,6 +51,8 @@ from manikin.federation.letters import LETTER, Letter
 MESSAGE_TYPE = "train"
 _PAUSE_SECONDS = 0.05
 _START_SECONDS = 20.0
+# Flower ends a run whose task shows no sign of life for a minute.
+_BEAT_SECONDS = 5.0
 
 
 @contextmanager
@@ -68,7 +70,7 @@ def serving(host: str, port: int, keys: Keys) -> Iterator[FleetLink]:
         state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, key, 0, name=site): site for site, key in keys.sites.items()
     }
     run, task = _run(state)
-    with _served(_app(factory), host, port, keys):
+    with _beating(state, task), _served(_app(factory), host, port, keys):
         try:
             yield FleetLink(state, run, nodes)
         finally:
@@ -149,6 +151,24 @@ def _run(state: Any) -> tuple[int, int]:
     state.activate_task(task)
     TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = run, task, SUPERLINK_NODE_ID
     return run, task
+
+
+@contextmanager
+def _beating(state: Any, task: int) -> Iterator[None]:
+    """Keep a task alive for as long as the block runs."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(_BEAT_SECONDS):
+            state.acknowledge_task_heartbeat(task)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _app(factory: Any) -> FastAPI:

@@ -72,6 +72,7 @@ def visit(site: Site, address: str, keys: Keys, *, wait: float, tell: Callable[[
     """
     logging.getLogger("flwr").setLevel(logging.CRITICAL)
     refusal: ManikinError | None = None
+    tell(f"calling {address}")
     with _connected(site, address, keys, wait) as line:
         while site.outcome is None:
             for message in line.letters():
