@@ -120,7 +120,7 @@ def add_federate(federate: ArgumentParser) -> None:
     one.add_argument("--out", required=True, metavar="FILE", help="where the aggregates go; nothing is overwritten")
     one.add_argument("--key", metavar="FILE", help="the coordinator's private key, to sign the aggregates with")
     one.add_argument("--wait", type=float, default=600, metavar="S", help="seconds to wait until all sites are there")
-    one.add_argument("--patience", type=float, default=120, metavar="S", help="seconds to wait for an answer")
+    one.add_argument("--patience", type=float, default=300, metavar="S", help="seconds to wait for an answer")
     one.add_argument("--attempts", type=int, default=3, metavar="N", help="how often it is tried")
 
     site = parts.add_parser("join", help="answer a coordinator as a site, under this site's own budget")

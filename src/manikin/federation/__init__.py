@@ -29,7 +29,7 @@ __all__ = ["Journal", "Noise", "Plan", "codebook_of", "coordinate", "join", "mak
 
 
 def coordinate(
-    plan: Plan, address: str, keys: Path, *, wait: float = 600.0, patience: float = 60.0, attempts: int = 3
+    plan: Plan, address: str, keys: Path, *, wait: float = 600.0, patience: float = 300.0, attempts: int = 3
 ) -> Outcome:
     """Serve the sites of a plan at an address, and return their sum.
 

@@ -129,7 +129,7 @@ class _TooFewError(FederationError):
         self.hopeless = sum(why.startswith("refused") for why in lost.values()) > len(plan.sites) - plan.survivors
 
 
-def coordinate(plan: Plan, link: Link, *, wait: float = 600.0, patience: float = 60.0, attempts: int = 3) -> Outcome:
+def coordinate(plan: Plan, link: Link, *, wait: float = 600.0, patience: float = 300.0, attempts: int = 3) -> Outcome:
     """Return the sum over the sites of a plan.
 
     Args:
