@@ -16,10 +16,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.learning.columns import Column, category, flag, scale
 from manikin.codebook import Variable
-from manikin.generators import KnowledgeSampler
 from manikin.real_data.mapping import MappedColumn, read_mapping
 from manikin.real_data.records import read_records
-from manikin.streams import Seed
 from manikin.study import study_of
 
 NHANES_MAPPING = Path(__file__).parents[1] / "nhanes" / "mapping.yaml"
@@ -100,8 +98,7 @@ class DataSet:
 def nhanes(path: Path) -> Table:
     """Return adults of NHANES 2009-2012 complete on ten variables of ``diabetes-screening``, unweighted, in its bins."""
     _, model = study_of("diabetes-screening")
-    layout = KnowledgeSampler(model, {}, {}, Seed(0), follow_up=False).layout
-    mapping = read_mapping(NHANES_MAPPING, layout)
+    mapping = read_mapping(NHANES_MAPPING, {name: one.meaning for name, one in model.variables.items()})
     sample = read_records(path, mapping)
     mapped = {column.variable.name: column for column in mapping.columns}
     columns = tuple(_of_codebook(mapped[name]) for name in NHANES_VARIABLES)

@@ -77,7 +77,8 @@ FITTERS: Mapping[str, Fitter] = {
     one.name: one
     for one in (
         # Ours enters by the same door.
-        Fitter("manikin", "manikin_fit.py"),
+        Fitter("manikin", "manikin_fit.py", ("flat",)),
+        Fitter("manikin-clinical", "manikin_fit.py", ("clinical",)),
         # Asked about all pairs, as its script is by default, and about all triples, as in its paper.
         Fitter("mbi-aim", "mbi_fit.py", ("aim", "2"), MBI),
         Fitter("mbi-aim-3", "mbi_fit.py", ("aim", "3"), MBI),
@@ -119,6 +120,8 @@ def fit(
             delta=delta,
             seed=seed,
             rows=rows,
+            ordered=[not column.levels for column in table.columns],
+            missing=[column.missing for column in table.columns],
         )
         said = _run(fitter, task, answer, environments, limit_s)
         with np.load(answer) as read:

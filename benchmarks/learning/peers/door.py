@@ -22,7 +22,8 @@ class Task:
     """What is asked of a fitter.
 
     ``codes`` are bins, int64, training rows by columns; ``shape`` the number of bins of each column; ``rows`` how many
-    synthetic rows are wanted; ``data`` and ``names`` say which table it is and what its columns are called.
+    synthetic rows are wanted; ``data`` and ``names`` say which table it is and what its columns are called; ``ordered``
+    whether a column's bins follow each other, ``missing`` whether its last bin holds who has no value.
     """
 
     codes: Any
@@ -33,6 +34,8 @@ class Task:
     delta: float
     seed: int
     rows: int
+    ordered: Any
+    missing: Any
 
 
 @dataclass
@@ -62,6 +65,8 @@ def task() -> Task:
             delta=float(read["delta"]),
             seed=int(read["seed"]),
             rows=int(read["rows"]),
+            ordered=read["ordered"],
+            missing=read["missing"],
         )
 
 

@@ -5,6 +5,7 @@ from events a fitted sampler, and aggregates that were bought from a ledger, or 
 Only the command line may import this package.
 """
 
+from manikin.real_data.adaptive import Adaptive
 from manikin.real_data.compare import comparison
 from manikin.real_data.federated import counting
 from manikin.real_data.leaving import Sender, private, suppressed
@@ -14,6 +15,7 @@ from manikin.real_data.questions import Order, Question
 from manikin.real_data.sequences import Learnt, learn_sequences
 
 __all__ = [
+    "Adaptive",
     "Learnt",
     "Order",
     "People",
