@@ -26,7 +26,7 @@ from manikin.federation.serving import serving
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
-PATIENCE = 15.0
+PATIENCE = 12.0
 
 
 @dataclass
