@@ -11,11 +11,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
+from manikin.cli.federating import add_federate
 from manikin.errors import ManikinError, closest
 
 _COMMANDS = (
     "models", "show", "new", "check", "make", "compare", "verify", "remake",
-    "codebook", "measure", "published", "combine", "key", "learn", "sample",
+    "codebook", "measure", "published", "combine", "federate", "key", "learn", "sample",
 )  # fmt: skip
 
 
@@ -124,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_learn(commands.add_parser("learn", help="learn a table of patients from records; a sampler leaves"))
     _add_sample(commands.add_parser("sample", help="draw patients from a sampler that was learnt"))
+    add_federate(commands.add_parser("federate", help="count together with other institutions, none seen alone"))
 
     verify = commands.add_parser("verify", help="re-check a release; names each file that differs")
     verify.add_argument("folder")

@@ -7,6 +7,7 @@ Only the command line may import this package.
 
 from manikin.real_data.adaptive import Adaptive
 from manikin.real_data.compare import comparison
+from manikin.real_data.federated import counting
 from manikin.real_data.leaving import Sender, private, suppressed
 from manikin.real_data.measure import Strategy, Survey, measure, survey, tables
 from manikin.real_data.people import People
@@ -25,6 +26,7 @@ __all__ = [
     "Strategy",
     "Survey",
     "comparison",
+    "counting",
     "learn_sequences",
     "measure",
     "private",
