@@ -79,6 +79,7 @@ FITTERS: Mapping[str, Fitter] = {
         # Ours enters by the same door.
         Fitter("manikin", "manikin_fit.py", ("flat",)),
         Fitter("manikin-tree", "manikin_fit.py", ("tree",)),
+        Fitter("manikin-prior", "manikin_fit.py", ("prior",)),
         Fitter("manikin-clinical", "manikin_fit.py", ("clinical",)),
         # Asked about all pairs, as its script is by default, and about all triples, as in its paper.
         Fitter("mbi-aim", "mbi_fit.py", ("aim", "2"), MBI),

@@ -1,7 +1,7 @@
 """Our fit, by the same door: bins of people in, noise bought from a ledger, bins of synthetic people out.
 
 ``manikin_fit.py TASK ANSWER flat`` knows the bins alone; ``clinical`` starts from the model diabetes-screening, whose
-variables the columns have to be, and gives values instead of bins; ``tree`` measures a tree of pairs and fits them in
+variables the columns have to be, and gives values instead of bins; ``prior`` is that model alone, which asks nothing; ``tree`` measures a tree of pairs and fits them in
 closed form.
 """
 
@@ -35,12 +35,12 @@ _MODEL = "diabetes-screening"
 def main() -> None:
     """Fit and sample."""
     wanted, meter = task(), Meter()
-    program = calibrate(find_model(_MODEL)).program if sys.argv[3] == "clinical" else None
+    program = calibrate(find_model(_MODEL)).program if sys.argv[3] in ("clinical", "prior") else None
     domain = _of_bins(wanted) if program is None else _of_codebook(wanted, program)
     people = People(domain, wanted.codes.astype(np.int16), {})
     with tempfile.TemporaryDirectory() as folder:
         account = Ledger(Path(folder) / "ledger").account(wanted.data, Budget(wanted.epsilon, wanted.delta))
-        found, tables = meter.timed("fit", _tree if sys.argv[3] == "tree" else _fitted, people, account, program)
+        found, tables = meter.timed("fit", _WAYS[sys.argv[3]], people, account, program)
     drawn = meter.timed("sampling", _drawn if program is None else _patients, found, wanted, program)
     places = [domain.of(table.attributes) for table in tables]
     answer(
@@ -77,6 +77,12 @@ def _fitted(people: People, account: Account, program: Program | None) -> tuple[
     single = tuple(buy(people, order, account) for order in orders)
     tables = single + strategy.choose(people, single, account, rho * strategy.share)
     return fit(prior, together(_shares(tables, domain))), tables
+
+
+def _alone(people: People, _: Account, program: Program | None) -> tuple[Fit, tuple[Aggregate, ...]]:
+    """Ask nothing: the clinical model as it is."""
+    assert program is not None
+    return Fit(prior_of(program, people.domain), {}, {}), ()
 
 
 def _tree(people: People, account: Account, _: Program | None) -> tuple[CalibratedTree, tuple[Aggregate, ...]]:
@@ -121,6 +127,8 @@ def _values(columns: dict[str, Any], domain: Domain) -> Floats:
         [np.minimum(one, 80.0) if name == "age" else one for name, one in zip(domain.names, found, strict=True)]
     )
 
+
+_WAYS = {"flat": _fitted, "clinical": _fitted, "prior": _alone, "tree": _tree}
 
 if __name__ == "__main__":
     main()
