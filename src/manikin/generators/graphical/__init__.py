@@ -16,6 +16,7 @@ from manikin.generators.graphical.drawing import BLOCK, Drawing
 from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
 from manikin.generators.graphical.marginals import Places, counted
+from manikin.generators.graphical.uncertainty import again
 
 __all__ = [
     "BLOCK",
@@ -30,6 +31,7 @@ __all__ = [
     "Places",
     "Prior",
     "WeightedParticles",
+    "again",
     "counted",
     "fit",
     "flat",
