@@ -28,14 +28,25 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.analyses import ANALYSES, analysed
-from manikin.generators.agreement import INDEPENDENCE, KNOWLEDGE, NO_KNOWLEDGE
-from manikin.generators.graphical import Fit, Measured, Particles, Places, Prior, again, counted, fit, flat
+from manikin.codebook import Bins, Domain
+from manikin.generators.agreement import KNOWLEDGE, flat_prior
+from manikin.generators.graphical import Fit, Measured, Particles, Places, Prior, again, counted, fit
 from manikin.inference import combined
 from manikin.privacy import rho_of
 from manikin.streams import Floats, Seed
 
 GROUP, SCORE, OUTCOME, RISK, EXPOSURE = range(5)
-SHAPE = (2, 4, 2, 3, 2)
+LEVELS = ("no", "yes")
+DOMAIN = Domain(
+    (
+        Bins("group", LEVELS),
+        Bins("score", cuts=(1, 2, 3)),
+        Bins("outcome", LEVELS),
+        Bins("risk", ("low", "middle", "high")),
+        Bins("exposure", LEVELS),
+    )
+)
+SHAPE = DOMAIN.shape
 CELLS = np.indices(SHAPE).reshape(len(SHAPE), -1).T.astype(np.int16)
 SINGLES: tuple[Places, ...] = tuple((place,) for place in range(len(SHAPE)))
 PAIRS: tuple[Places, ...] = (
@@ -90,7 +101,7 @@ def _logistic(number: Floats) -> Floats:
 def knowing(share: Floats, particles: int = 3_000) -> Prior:
     """Return a clinical model that says how the population is, right or wrong."""
     copies = np.maximum(np.rint(share * particles), 1).astype(np.int64)
-    return Prior(Particles(np.repeat(CELLS, copies, axis=0), SHAPE), KNOWLEDGE, KNOWLEDGE)
+    return Prior(Particles(np.repeat(CELLS, copies, axis=0), SHAPE), DOMAIN, KNOWLEDGE)
 
 
 def scenarios() -> list[Scenario]:
@@ -98,7 +109,7 @@ def scenarios() -> list[Scenario]:
     none, some = population(0.0), population(0.6)
     # The models also err by a fifth in what nobody asks about.
     claims, denies = knowing(population(0.8, 0.8)), knowing(population(0.0, 0.8))
-    nothing = Prior(flat(SHAPE), NO_KNOWLEDGE, INDEPENDENCE)
+    nothing = flat_prior(DOMAIN)
     others = tuple(pair for pair in PAIRS if pair not in ASKED)
     return [
         Scenario("no difference, flat prior", none, nothing),

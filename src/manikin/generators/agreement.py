@@ -28,6 +28,7 @@ from manikin.generators.graphical import (
     WeightedParticles,
     counted,
     fit,
+    flat,
 )
 from manikin.generators.tilt import Bent, Clamped, Tilt, binned, read_by
 from manikin.streams import Draws, Floats, Seed
@@ -38,8 +39,8 @@ _SEED = Seed(20_261)
 # What is thought of published knowledge before a site speaks: as sure as a sample of 500 of its patients would be. Of a
 # codebook's own shares nearly nothing is thought, and that variables are independent is hardly knowledge either. These
 # are assumptions of the method; the tables' evidence overrules them (docs/learning.md).
-KNOWLEDGE = Belief(500, 3, 6)
-NO_KNOWLEDGE, INDEPENDENCE = Belief(10, 10, 1), Belief(100, 4, 4)
+KNOWLEDGE = (Belief(500, 3, 1.5, 10), Belief(500, 3, 1.5, 10))
+NO_KNOWLEDGE = (Belief(3, 10, 1.5, 1), Belief(100, 4, 2, 10), Belief(400, 4, 2, 10))
 # θ is snapped, so that a lock tells it in full.
 _THETA_STEP = 2.0**-30
 # How much of the bent distribution may lie where weights are cut off, so that candidates are not refused for the sake of a few.
@@ -85,9 +86,14 @@ def prior_of(program: Program, domain: Domain, particles: int = PARTICLES) -> Pr
     columns = program.sample(program.needed_for(read_by(program, domain)), Draws(_SEED, np.arange(particles)))
     codes, inside = binned(program, columns, domain)
     if not _independent(program, domain.names):
-        return Prior(Particles(codes[inside], domain.shape), KNOWLEDGE, KNOWLEDGE)
+        return Prior(Particles(codes[inside], domain.shape), domain, KNOWLEDGE)
     shares = [_positive(counted(codes[inside], domain.shape, (place,))) for place in range(len(domain.axes))]
-    return Prior(Independent(tuple(shares)), NO_KNOWLEDGE, INDEPENDENCE)
+    return Prior(Independent(tuple(shares)), domain, NO_KNOWLEDGE)
+
+
+def flat_prior(domain: Domain) -> Prior:
+    """Return no knowledge but of the bins: what fits start from where there is a codebook and no clinical model."""
+    return Prior(flat(domain.shape), domain, NO_KNOWLEDGE)
 
 
 def agree(program: Program, aggregates: Aggregates, particles: int = PARTICLES) -> Agreement:
@@ -107,7 +113,7 @@ def agree(program: Program, aggregates: Aggregates, particles: int = PARTICLES) 
     check_against(wanted, _declared(program, wanted))
     prior = prior_of(program, domain, particles)
     shares = [shares_of(one, domain, patients_of(wanted, one)) for one in tables]
-    return Agreement(program, domain, snapped(fit(prior, _together(shares))))
+    return Agreement(program, domain, snapped(fit(prior, together(shares))))
 
 
 def shares_of(table: Aggregate, domain: Domain, patients: float) -> Measured:
@@ -118,6 +124,14 @@ def shares_of(table: Aggregate, domain: Domain, patients: float) -> Measured:
     return Measured(
         tuple(int(places[axis]) for axis in order), share, (table.noise / max(patients, 1.0)) ** 2, max(patients, 1.0)
     )
+
+
+def together(tables: Sequence[Measured]) -> list[Measured]:
+    """Return tables, those of the same variables made one by the weight of their certainty."""
+    by_places: dict[Places, list[Measured]] = {}
+    for one in tables:
+        by_places.setdefault(one.places, []).append(one)
+    return [_pooled(several) if len(several) > 1 else several[0] for several in by_places.values()]
 
 
 def snapped(found: Fit) -> Fit:
@@ -143,14 +157,6 @@ def _independent(program: Program, names: Iterable[str]) -> bool:
 def _positive(counts: Floats) -> Floats:
     """Return shares, none of them 0: a bin that a sample missed is rare and not impossible."""
     return np.asarray((counts + 0.5) / (counts + 0.5).sum())
-
-
-def _together(tables: Sequence[Measured]) -> list[Measured]:
-    """Return tables, those of the same variables made one by the weight of their certainty."""
-    by_places: dict[Places, list[Measured]] = {}
-    for one in tables:
-        by_places.setdefault(one.places, []).append(one)
-    return [_pooled(several) if len(several) > 1 else several[0] for several in by_places.values()]
 
 
 def _pooled(several: Sequence[Measured]) -> Measured:

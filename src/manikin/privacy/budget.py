@@ -22,10 +22,10 @@ _LEAST_ORDER = 1 + 1e-9
 
 @dataclass(frozen=True)
 class Budget:
-    """How much may be learnt about any one patient from all that is released of a source.
+    """How much may be learnt about any one patient from all that is ever released of a source.
 
-    With probability 1 - ``delta``, nobody who sees everything released can tell by odds of more than e^``epsilon``
-    whether a given patient was among the records. ``delta`` should be well below one over the number of patients.
+    Whatever someone concludes from it, the chance of that is at most e^``epsilon`` times what it were without the
+    patient, plus ``delta``, and the other way round. ``delta`` belongs far below one over the number of patients.
     """
 
     epsilon: float

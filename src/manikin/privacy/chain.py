@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ if sys.platform != "win32":
 SCHEMA = "manikin/ledger/1"
 BEGINNING = hashlib.sha256(SCHEMA.encode()).hexdigest()
 """What the first entry holds as the digest of the one before."""
+
+# How every ledger begins: no other file of one line may be taken for one that a crash tore, and written to.
+_FIRST = b'{"number": 1, '
 
 TORN = "torn"
 
@@ -99,31 +102,42 @@ def append(path: Path, decide: Callable[[Entries], Mapping[str, Any] | None]) ->
 
 
 def _parsed(data: bytes, path: Path) -> tuple[Entries, bytes]:
-    """Return the whole entries, and what is torn at the end."""
-    entries: Entries = ()
-    torn: list[bytes] = []
-    lines = data.split(b"\n")
-    for line in lines[:-1] if not lines[-1] else lines:
-        told = _object(line)
-        if told is None:
-            torn.append(line)
-            continue
-        of = _digest(b"\n".join(torn)) if torn else None
-        entries = (*entries, _entry(told, line, entries, of, path))
-        torn = []
-    return entries, b"\n".join(torn)
+    """Return the whole entries, and what is torn at the end: the one line that a crash can leave without its end."""
+    *ended, last = data.split(b"\n")
+    whole = (*ended, *((last,) if _object(last) else ()))
+    entries: list[Entry] = []
+    torn = b""
+    for line in whole:
+        entry = _entry(line, len(entries) + 1, entries[-1].digest if entries else BEGINNING, torn)
+        if entry is not None:
+            entries.append(entry)
+            torn = b""
+        elif torn or not line or _object(line):
+            raise _changed(path, len(entries) + 1)
+        else:
+            torn = line
+    if torn:
+        raise _changed(path, len(entries) + 1)
+    if not entries and not last.startswith(_FIRST[: len(last)]):
+        raise LedgerError(f"{path} is no ledger. Nothing was sold, and nothing was written. Name another file.")
+    return tuple(entries), b"" if len(whole) > len(ended) else last
 
 
-def _entry(told: dict[str, Any], line: bytes, before: Entries, of: str | None, path: Path) -> Entry:
-    """Return the entry of a line that is whole, if it is exactly what would stand there."""
-    body = {key: value for key, value in told.items() if key not in {"number", "previous", "digest"}}
-    entry = Entry(len(before) + 1, body, before[-1].digest if before else BEGINNING)
-    if entry.line != line or body.get("of") != of:
-        raise LedgerError(
-            f"The ledger {path} was changed: its entry {entry.number} is not the one that was written there, or one "
-            "before it is missing. Nothing is sold from it. Restore the file, or let whoever answers for privacy decide what has been spent."
-        )
-    return entry
+# A ledger is read anew at every purchase; what a line with all that goes before it is worth is found out once.
+@lru_cache(maxsize=100_000)
+def _entry(line: bytes, number: int, previous: str, torn: bytes) -> Entry | None:
+    """Return the entry of a line, if that is exactly what would stand there, after what was ``torn``."""
+    told = _object(line) or {}
+    entry = Entry(number, {key: told[key] for key in told if key not in ("number", "previous", "digest")}, previous)
+    right = entry.line == line and entry.body.get("of", "") == (_digest(torn) if torn else "")
+    return entry if right else None
+
+
+def _changed(path: Path, number: int) -> LedgerError:
+    return LedgerError(
+        f"The ledger {path} was changed: its entry {number} is not what was written there, or one before it is missing. "
+        "Nothing is sold from it. Restore the file, or let whoever answers for privacy decide what has been spent."
+    )
 
 
 def _then(entries: Entries, body: Mapping[str, Any]) -> Entries:
@@ -134,11 +148,11 @@ def _sealed(entries: Entries, torn: bytes) -> Entries:
     """Return the entries, and one for what is torn: whose it was and what it cost count as far as they can be read."""
     if not torn:
         return entries
-    source = _SOURCE.search(torn)
+    source, cost = _SOURCE.search(torn), _RHO.search(torn)
     body = {
         "kind": TORN,
         "source": json.loads(source[1]) if source else "",
-        "rho": sum(float(rho) for rho in _RHO.findall(torn)),
+        "rho": float(cost[1]) if cost else 0.0,
         "of": _digest(torn),
     }
     return _then(entries, body)

@@ -142,14 +142,16 @@ class Account:
         receipt = self.buy(rho, what, CHOICE, sensitivity=sensitivity, scale=noise.scale, choices=finite.size)
         return Choice(int(noise.draw(finite.tolist())), rho, receipt)
 
-    def buy(self, rho: float, what: str, mechanism: str, **facts: float) -> str:
+    def buy(self, rho: float, what: str, mechanism: str, at_order: bool = False, **facts: float) -> str:
         """Record a purchase and return its receipt; whoever calls this draws noise worth ``rho`` afterwards, once.
 
         Args:
-            rho: What it costs: the mechanism's zero-concentrated differential privacy, or, where that has no bound as
-                good, its Rényi divergence at the ``order`` of the budget divided by that order.
+            rho: What it costs in zero-concentrated differential privacy, to the last bit no more than is left.
             what: What is bought, in words for a person: names, never values.
             mechanism: How the noise is made.
+            at_order: Whether ``rho`` is the mechanism's Rényi divergence at the ``order`` of the budget, divided by that
+                order. It adds up just as well and is far less for noise that has no good bound at every order, such
+                as that of stochastic gradients; only what a part of the budget promises is then told less tightly.
             facts: What else should stand on record, such as the scale of the noise.
         """
 
@@ -157,8 +159,9 @@ class Account:
             left = _left(self.source, self.budget, entries)
             if not rho <= left:
                 raise _over(rho, left, what, self.source)
-            return _stamped(BOUGHT, self.source, rho=float(rho), what=what, mechanism=mechanism, **facts)
+            return _stamped(BOUGHT, self.source, rho=float(rho), what=what, mechanism=mechanism, **order, **facts)
 
+        order = {"order": self.budget.order} if at_order else {}
         _check(rho, what)
         return chain.append(self.path, bought)[-1].digest
 
@@ -214,7 +217,8 @@ def _left(source: str, budget: Budget, entries: Entries) -> float:
 
 def _statement(source: str, budget: Budget, entries: Entries) -> Statement:
     purchases = tuple(
-        Purchase(one.body.get("what", one.body["kind"]), one.body.get("mechanism", ""), one.body["rho"], one.digest)
+        Purchase(told.get("what", told["kind"]), told.get("mechanism", ""), told["rho"], one.digest, told.get("order"))
         for one in _spending(source, entries)
+        for told in (one.body,)
     )
     return Statement(source, budget, purchases, entries[-1].digest)

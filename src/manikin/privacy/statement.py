@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from manikin.privacy.budget import Budget, epsilon_of
+from manikin.privacy.budget import Budget, epsilon_at, epsilon_of
 
 PROMISE = "add or remove one patient, with all their rows"
 """The neighbouring relation of everything that the ledger sells."""
@@ -14,12 +14,13 @@ PROMISE = "add or remove one patient, with all their rows"
 
 @dataclass(frozen=True)
 class Purchase:
-    """What was bought, by which mechanism, what it cost and its receipt."""
+    """What was bought, by which mechanism, what it cost, its receipt, and the one order at which that holds, if not at all."""
 
     what: str
     mechanism: str
     rho: float
     receipt: str
+    order: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Statement:
     @property
     def epsilon(self) -> float:
         """What all purchases promise together, at the delta of the budget."""
+        if any(one.order for one in self.purchases):
+            return epsilon_at(self.budget.order, self.spent, self.budget.delta)
         return epsilon_of(self.spent, self.budget.delta)
 
     def written(self) -> dict[str, Any]:

@@ -37,20 +37,28 @@ _SLACK = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """An exact table, and which of its cells are not told."""
+    """An exact table, and which of its cells are not told; those that are ``plain`` always are."""
 
     axes: tuple[Bins, ...]
     counts: Counts
     hidden: Truths
+    plain: Truths
 
     @property
     def names(self) -> tuple[str, ...]:
         """The variables."""
         return tuple(axis.name for axis in self.axes)
 
+    @property
+    def left(self) -> Truths:
+        """The cells that are told and may be hidden yet."""
+        return ~(self.hidden | self.plain)
+
 
 def suppress(asked: Sequence[tuple[tuple[Bins, ...], Counts]], total: int, min_cell: int) -> tuple[Table, ...]:
     """Return tables of the same patients, in which every count below ``min_cell`` is hidden, and safely so.
+
+    Told is, however, where everybody has a value on record: that nobody is in a bin of missing values.
 
     Args:
         asked: Axes and exact counts of each table.
@@ -62,10 +70,19 @@ def suppress(asked: Sequence[tuple[tuple[Bins, ...], Counts]], total: int, min_c
     """
     if total < min_cell:
         raise RealDataError(f"There are fewer than {min_cell} patients, so that nothing can be told of them.")
-    tables = [Table(axes, counts, counts < min_cell) for axes, counts in asked]
+    plain = [_nobody_lacks(axes, counts) for axes, counts in asked]
+    tables = [
+        Table(axes, counts, (counts < min_cell) & ~told, told)
+        for (axes, counts), told in zip(asked, plain, strict=True)
+    ]
+    before = -1
     while narrow := _narrow(tables, total, min_cell):
-        for place, cell in narrow:
-            _hide_beside(tables, place, cell)
+        if before == (before := sum(int(table.hidden.sum()) for table in tables)):
+            raise RealDataError("These tables can't be told safely together. Ask for fewer, or with --epsilon.")
+        # A table that is hidden as a whole needs help from others; one that becomes so only now may be safe by that.
+        whole = [table for table in tables if not table.left.any()]
+        for table, cell in narrow:
+            _hide_beside(table, cell, tables if table in whole else [])
     return tuple(tables)
 
 
@@ -78,38 +95,49 @@ def intervals(tables: Sequence[Table], total: int, enough: float = np.inf) -> li
     return attack.intervals(enough)
 
 
-def _narrow(tables: Sequence[Table], total: int, min_cell: int) -> list[tuple[int, tuple[int, ...]]]:
+def _nobody_lacks(axes: tuple[Bins, ...], counts: Counts) -> Truths:
+    """Return which cells are in a bin of missing values in which nobody is at all."""
+    empty = np.zeros(counts.shape, np.bool_)
+    for place, axis in enumerate(axes):
+        if axis.missing and not counts.take(-1, axis=place).any():
+            np.moveaxis(empty, place, 0)[-1] = True
+    return empty
+
+
+def _narrow(tables: Sequence[Table], total: int, min_cell: int) -> list[tuple[Table, tuple[int, ...]]]:
     found = []
-    for place, (table, interval) in enumerate(zip(tables, intervals(tables, total, min_cell), strict=True)):
+    for table, interval in zip(tables, intervals(tables, total, min_cell), strict=True):
         width = interval[..., 1] - interval[..., 0]
         cells = np.argwhere(table.hidden & (width < min_cell - _SLACK))
-        found += [(place, tuple(int(one) for one in cell)) for cell in cells]
+        found += [(table, tuple(int(one) for one in cell)) for cell in cells]
     return found
 
 
-def _hide_beside(tables: Sequence[Table], place: int, cell: tuple[int, ...]) -> None:
+def _hide_beside(table: Table, cell: tuple[int, ...], others: Sequence[Table]) -> None:
     """Hide the smallest told cells beside a narrow one.
 
-    They stand in each line through it that hides nothing else; where there is no such line, in any line, in the
-    table, and at last in tables that share a variable.
+    They stand in each line through it that hides nothing else; where there is no such line, in any line; where all of
+    them are hidden, in the table, or in the smallest of ``others`` that shares a variable.
     """
-    table = tables[place]
     lines = [tuple(slice(None) if axis == free else at for axis, at in enumerate(cell)) for free in range(len(cell))]
-    told = [line for line in lines if not table.hidden[line].all()]
+    told = [line for line in lines if table.left[line].any()]
     alone = [line for line in told if table.hidden[line].sum() == 1]
-    linked = [one for one in tables if set(one.names) & set(table.names) and not one.hidden.all()]
+    linked = [one for one in others if set(one.names) & set(table.names) and one.left.any()]
     if told:
         for line in alone or told[:1]:
             _hide_smallest(table, line)
+    elif table.left.any():
+        _hide_smallest(table, ...)
     elif linked:
-        _hide_smallest(min(linked, key=lambda one: (one is not table, len(one.axes))), ...)
+        _hide_smallest(min(linked, key=lambda one: len(one.axes)), ...)
 
 
 def _hide_smallest(table: Table, where: Any) -> None:
-    """Hide the smallest cell that is told in a part of a table."""
-    part, hidden = table.counts[where], table.hidden[where]
-    cell = np.argmin(np.where(hidden, np.iinfo(np.int64).max, part))
-    hidden[np.unravel_index(cell, hidden.shape)] = True
+    """Hide the smallest cell that may be hidden yet in a part of a table, if there is one."""
+    part, left, hidden = table.counts[where], table.left[where], table.hidden[where]
+    if left.any():
+        cell = np.argmin(np.where(left, part, np.iinfo(np.int64).max))
+        hidden[np.unravel_index(cell, hidden.shape)] = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from manikin.generators.graphical.carrier import (
 from manikin.generators.graphical.drawing import BLOCK, Drawing
 from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
-from manikin.generators.graphical.marginals import Places, counted
+from manikin.generators.graphical.marginals import Places, counted, size_of
 from manikin.generators.graphical.uncertainty import again
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "counted",
     "fit",
     "flat",
+    "size_of",
 ]

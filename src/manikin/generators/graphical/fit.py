@@ -1,8 +1,8 @@
 """The fit: the distribution closest to the prior that agrees with what was measured, as far as each can be trusted.
 
-Minimises KL(P ‖ Q) + Σ (E_P φ - a)² / 2r over P, whose answer is P ∝ Q · exp(Σ θ φ); θ is found in the dual, which is
-smooth and convex: log Z(θ) - θ·a + ½ Σ r θ². Tables of one variable are weighed against the prior, wider ones against
-the fit to these; how far each is followed stands in ``evidence``.
+Minimises KL(P ‖ Q) + Σ (E_P φ - a)² / 2r over P, φ being the contrasts of tables; the answer is P ∝ Q · exp(Σ θ φ), and
+θ is found in the dual, which is smooth and convex: log Z(θ) - θ·a + ½ Σ r θ². Tables of one variable are weighed
+against the prior, wider ones against the fit to these; how far each contrast is followed stands in ``evidence``.
 """
 
 from __future__ import annotations
@@ -12,25 +12,23 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import fmin_l_bfgs_b
 
+from manikin.codebook import Domain
 from manikin.generators.graphical.carrier import Bend, Carrier, Expectation
-from manikin.generators.graphical.evidence import Belief, Departure, weighed
+from manikin.generators.graphical.contrasts import contrasts_of
+from manikin.generators.graphical.evidence import Belief, Departure, ridge, weighed
 from manikin.generators.graphical.marginals import Places, cells_of
 from manikin.streams import Floats, Seed
 
-_LEAST_SHARE = 1e-4
-_UNTOLD = 1e6
-_LEAST_RIDGE = 1e-9
 _STEPS = 200
 _MEMORY = 20
 _GRADIENT = 1e-5
 _PRECISION = 1e-8 / np.finfo(np.float64).eps
-# How cells move together is seen in a sample of this size; of more cells it would be too large a matrix.
-_DRAWN, _SEED = 10_000, Seed(1_822)
-_MOST_CELLS = 3_000
+# How contrasts move together is seen in a sample of this size; of more contrasts it would be too large a matrix.
+_DRAWN, _SEED = 4_000, Seed(1_822)
+_MOST_CONTRASTS = 1_500
 
 
 @dataclass(frozen=True)
@@ -49,23 +47,22 @@ class Measured:
 
 @dataclass(frozen=True)
 class Prior:
-    """A distribution to start from, and what is thought of it before any table is seen.
+    """A distribution over a domain to start from, and what is thought of it before any table is seen.
 
-    ``single`` is the belief in its tables of one variable, ``joint`` in how they hang together.
+    ``beliefs`` are about contrasts of one variable, of two, and of more.
     """
 
     carrier: Carrier
-    single: Belief
-    joint: Belief
+    domain: Domain
+    beliefs: tuple[Belief, ...]
 
 
 @dataclass(frozen=True)
 class Pull:
-    """What a fit is drawn to: a departure from what was expected, and the penalty on θ of each cell."""
+    """What a fit is drawn to: a departure from what was expected, and how far each of its contrasts is followed."""
 
     departure: Departure
     followed: Floats
-    ridge: Floats
 
 
 @dataclass(frozen=True)
@@ -88,18 +85,15 @@ class Fit:
 
     @cached_property
     def covariance(self) -> Floats | None:
-        """How the cells of its tables move together from patient to patient; None where they are too many."""
+        """How the contrasts of its tables move together from patient to patient; None where they are too many."""
+        contrasts = {places: pull.departure.contrasts.functions for places, pull in self.pulls.items()}
+        if sum(each.shape[1] for each in contrasts.values()) > _MOST_CONTRASTS:
+            return None
         shape = self.prior.carrier.shape
         codes = self.expected.drawn(lambda stream: _SEED.stream(str(stream)).uniform(0, _DRAWN), _DRAWN)
-        first = np.cumsum([0, *(theta.size for theta in self.bend.values())])
-        if first[-1] > _MOST_CELLS:
-            return None
-        cells = np.array([cells_of(codes, shape, one) + start for one, start in zip(self.bend, first, strict=False)])
-        inside = sparse.csr_array(
-            (np.ones(cells.size), cells.T.ravel(), np.arange(0, cells.size + 1, len(cells))), (_DRAWN, first[-1])
-        )
-        share = inside.sum(axis=0) / _DRAWN
-        return np.asarray((inside.T @ inside).toarray() / _DRAWN - np.outer(share, share))
+        values = np.hstack([each[cells_of(codes, shape, places)] for places, each in contrasts.items()])
+        values -= values.mean(axis=0)
+        return np.asarray(values.T @ values / _DRAWN)
 
     def tells(self, places: Places) -> bool:
         """Return whether variables were measured together; how they hang together is the prior's word where not."""
@@ -119,7 +113,7 @@ def fit(prior: Prior, measured: Sequence[Measured], start: Fit | None = None) ->
     first = _single_fit(prior, singles, start)
     if not joints:
         return first
-    pulls = {**first.pulls, **_pulls(first.expected, joints, prior.joint)}
+    pulls = {**first.pulls, **_pulls(prior, first.expected, joints)}
     bend, evaluations = solved(prior.carrier, pulls, start.bend if start else first.bend)
     return Fit(prior, pulls, bend, evaluations, first)
 
@@ -129,7 +123,7 @@ def _single_fit(prior: Prior, singles: Sequence[Measured], start: Fit | None) ->
     nothing = Fit(prior, {}, {})
     if not singles:
         return nothing
-    pulls = _pulls(_unbent(prior.carrier, [one.places for one in singles]), singles, prior.single)
+    pulls = _pulls(prior, nothing.expected, singles)
     before = nothing if start is None else start.base or start
     if before.pulls.keys() == pulls.keys() and all(
         np.array_equal(pulls[one].departure.share, before.pulls[one].departure.share, equal_nan=True) for one in pulls
@@ -138,64 +132,76 @@ def _single_fit(prior: Prior, singles: Sequence[Measured], start: Fit | None) ->
     return Fit(prior, pulls, *solved(prior.carrier, pulls, before.bend))
 
 
-def _unbent(carrier: Carrier, tables: Sequence[Places]) -> Expectation:
-    nothing = [np.zeros(carrier.shape[place]) for (place,) in tables]
-    return carrier.bent_by(tables).expectation(nothing)
+def _pulls(prior: Prior, expected: Expectation, measured: Sequence[Measured]) -> dict[Places, Pull]:
+    departures = [_departure(prior.domain, expected.over(one.places), one) for one in measured]
+    followed = weighed(departures, prior.beliefs)
+    pulls = map(Pull, departures, followed)
+    return dict(zip((one.places for one in measured), pulls, strict=True))
 
 
-def _pulls(expected: Expectation, measured: Sequence[Measured], belief: Belief) -> dict[Places, Pull]:
-    departures = [Departure(one.share, expected.over(one.places), one.noise, one.patients) for one in measured]
-    sizes = weighed(departures, belief)
-    return {
-        one.places: Pull(departure, departure.followed(size), departure.ridge(size))
-        for one, departure, size in zip(measured, departures, sizes, strict=True)
-    }
+def _departure(domain: Domain, expected: Floats, one: Measured) -> Departure:
+    told = np.isfinite(one.share)
+    share = np.where(told, one.share, expected)
+    contrasts = contrasts_of([domain.axes[place] for place in one.places], expected)
+    # Of cells that are not told, nothing is known but what was expected: contrasts see them as if it were so.
+    return Departure(share, expected, one.noise, one.patients * float(told.mean()), contrasts)
 
 
 def solved(
     carrier: Carrier, pulls: Mapping[Places, Pull], start: Bend, covariance: Floats | None = None
 ) -> tuple[dict[Places, Floats], int]:
-    """Return θ that minimises the dual, and the number of evaluations it took.
+    """Return θ that minimises the dual, and after how many evaluations.
 
-    Args:
-        carrier: The distribution that is bent.
-        pulls: What it is drawn to.
-        start: θ from which the search begins.
-        covariance: That of the cells near the answer, where it is known: the search then takes a tenth of the steps.
+    θ of a table is a sum of its contrasts. Contrasts are of about the same curvature, so that the search is short; it
+    is shorter still where the ``covariance`` of all of them near the answer is known.
     """
     tables = tuple(pulls)
     bent = carrier.bent_by(tables)
-    share = np.concatenate([np.nan_to_num(pulls[one].departure.share) for one in tables])
-    told = np.concatenate([np.isfinite(pulls[one].departure.share) for one in tables])
-    ridge = np.where(told, np.concatenate([pulls[one].ridge for one in tables]), _UNTOLD)
-    cuts = np.cumsum([pulls[one].ridge.size for one in tables])[:-1]
-    begin = np.concatenate([start.get(one, np.zeros(pulls[one].ridge.size)) for one in tables])
-    outward, inward = _scaled(share, ridge) if covariance is None else _whitened(covariance, ridge)
+    functions = [pulls[one].departure.contrasts.functions for one in tables]
+    centres = [pulls[one].departure.expected for one in tables]
+    goal = np.concatenate([pulls[one].departure.seen for one in tables])
+    penalty = np.concatenate([ridge(pulls[one].followed) for one in tables])
+    cuts = np.cumsum([each.shape[1] for each in functions])[:-1]
+    begin = np.concatenate([_along(pulls[one], start.get(one)) for one in tables])
+    outward, inward = _scaled(penalty) if covariance is None else _whitened(covariance, penalty)
+
+    def thetas(weights: Floats) -> list[Floats]:
+        return [each @ part for each, part in zip(functions, np.split(weights, cuts), strict=True)]
 
     def dual(steps: Floats) -> tuple[float, Floats]:
-        theta = begin + outward(steps)
-        log_z, marginals = bent.evaluate(np.split(theta, cuts))
-        gradient = np.where(told, np.concatenate(marginals) - share, 0.0) + ridge * theta
-        return log_z - float((theta * share).sum()) + 0.5 * float((ridge * theta * theta).sum()), inward(gradient)
+        weights = begin + outward(steps)
+        bends = thetas(weights)
+        log_z, marginals = bent.evaluate(bends)
+        met = [each.T @ (found - centre) for each, found, centre in zip(functions, marginals, centres, strict=True)]
+        centred = log_z - sum(float(bend @ centre) for bend, centre in zip(bends, centres, strict=True))
+        gradient = np.concatenate(met) - goal + penalty * weights
+        return centred - float((weights * goal).sum()) + 0.5 * float((penalty * weights**2).sum()), inward(gradient)
 
     found, _, report = fmin_l_bfgs_b(
         dual, np.zeros(begin.size), m=_MEMORY, factr=_PRECISION, pgtol=_GRADIENT, maxiter=_STEPS
     )
-    return dict(zip(tables, np.split(begin + outward(found), cuts), strict=True)), int(report["funcalls"])
+    return dict(zip(tables, thetas(begin + outward(found)), strict=True)), int(report["funcalls"])
 
 
 _Linear = Callable[[Floats], Floats]
 
 
-def _scaled(share: Floats, ridge: Floats) -> tuple[_Linear, _Linear]:
-    """Return the way from steps to θ and that of gradients back, each cell in steps of its own size."""
-    scale = 1 / np.sqrt(np.maximum(share, _LEAST_SHARE) + ridge)
+def _scaled(penalty: Floats) -> tuple[_Linear, _Linear]:
+    """Return the way from steps to weights and that of gradients back, each contrast in steps of its own size."""
+    scale = 1 / np.sqrt(1 + penalty)
     return lambda steps: steps * scale, lambda gradient: gradient * scale
 
 
-def _whitened(covariance: Floats, ridge: Floats) -> tuple[_Linear, _Linear]:
-    """Return the same in steps in which the dual is nearly round: its curvature is covariance and ridge."""
-    size = len(ridge)
-    triangle = cholesky(covariance + np.diag(ridge + _LEAST_RIDGE), lower=True)
-    inverse = solve_triangular(triangle, np.eye(size), lower=True)
+def _whitened(covariance: Floats, penalty: Floats) -> tuple[_Linear, _Linear]:
+    """Return the same in steps in which the dual is nearly round: its curvature is covariance and penalty."""
+    triangle = cholesky(covariance + np.diag(penalty), lower=True)
+    inverse = solve_triangular(triangle, np.eye(len(penalty)), lower=True)
     return lambda steps: steps @ inverse, lambda gradient: inverse @ gradient
+
+
+def _along(pull: Pull, theta: Floats | None) -> Floats:
+    """Return the weight of each contrast in an earlier θ, 0 where there is none."""
+    functions = pull.departure.contrasts.functions
+    if theta is None:
+        return np.zeros(functions.shape[1])
+    return np.asarray(functions.T @ (theta * np.maximum(pull.departure.expected, 0.0)))
