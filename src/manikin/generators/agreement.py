@@ -7,7 +7,7 @@ variables know nothing of each other, as those of a bare codebook, by a junction
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from manikin.generators.graphical import (
     Places,
     Prior,
     WeightedParticles,
+    again,
     counted,
     fit,
     flat,
@@ -67,6 +68,10 @@ class Agreement:
             return Clamped(self.domain, expected.drawing, block)
         assert isinstance(expected, WeightedParticles)
         return _tilt(self.domain, self.fit, expected)
+
+    def again(self, seed: Seed, number: int) -> Agreement:
+        """Return the agreement of a release by its number: redrawn within its uncertainty, and this one for number 0."""
+        return replace(self, fit=snapped(again(self.fit, seed, number))) if number else self
 
     @property
     def effective(self) -> float | None:
