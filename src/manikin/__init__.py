@@ -30,6 +30,7 @@ def make(
     defects: Sequence[Any] | None = None,
     accuracy: Mapping[str, Any] | None = None,
     scenario: str | None = None,
+    aggregates: str | Path | None = None,
     out: str | Path | None = None,
     formats: Sequence[str] | None = None,
     jobs: int | None = None,
@@ -46,6 +47,7 @@ def make(
         defects: What is made imperfect on purpose, as in a study file: ``[{"missing": ["hba1c"], "share": 0.05}]``.
         accuracy: A study of diagnostic accuracy, as in a study file: ``{"index-test": "hba1c >= 6.5", "target": ...}``.
         scenario: In which scenario of a study file the patients live; in the model as published, where left out.
+        aggregates: A file of what institutions told about their patients, to which the model is bent.
         out: Where the release will stand.
         formats: In which formats a release is written.
         jobs: Processes for a release; all cores by default.
@@ -70,6 +72,7 @@ def make(
         defects=None if defects is None else study.defects_of(defects, model),
         accuracy=None if accuracy is None else study.accuracy_of(accuracy, model),
         scenario=scenario,
+        aggregates=None if aggregates is None else str(aggregates),
     )
     return study.make(wanted, model) if out is None else study.run(wanted, model, Path(out), jobs=jobs)
 

@@ -20,7 +20,7 @@ _TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max
 _NUMBERS = st.floats(-1e12, 1e12)
 
 
-def table(*axes: Bins, values: Any = None, noise: float = 3.0, rho: float = 0.1, **rest: Any) -> Aggregate:
+def table(*axes: Bins, values: Any = None, noise: float = 3.0, rho: float = 0.005, **rest: Any) -> Aggregate:
     shape = tuple(axis.count for axis in axes)
     counts = np.arange(100.0, 100 + np.prod(shape)).reshape(shape) if values is None else np.array(values, float)
     return Aggregate(axes, counts, noise, "discrete gaussian" if noise else "exact", rho, **rest)
@@ -32,7 +32,7 @@ def facts(*tables: Aggregate, site: str = "north", **changes: Any) -> Aggregates
         "source": "registry-2025",
         "codebook": CodebookName("diabetes-screening", "1.0.0"),
         "population": "adults seen in 2025",
-        "protection": Protection(Kind.PRIVATE, 1.0, 1e-6, 1.0, 3.0, "00ff"),
+        "protection": Protection(Kind.PRIVATE, 1.0, 1e-6, 0.02, 3.0, "00ff"),
         "tier": Tier.OPEN,
         "patients": Patients(201.0, Told.NOISY, 3.0),
         "aggregates": tables or (table(SEX), table(SEX, AGE), table(HBA1C)),

@@ -38,7 +38,7 @@ NAMES = ("east", "north", "south", "west")
 
 def site(name: str, *tables: Aggregate, patients: float = 200, noise: float = 3.0, **changes: Any) -> Aggregates:
     told = Patients(patients, Told.NOISY, noise)
-    private = Protection(Kind.PRIVATE, 1.0, 1e-6, 1.0, 3.0, f"head of {name}")
+    private = Protection(Kind.PRIVATE, 1.0, 1e-6, 0.02, 3.0, f"head of {name}")
     return facts(*tables, site=name, **{"patients": told, "protection": private, **changes})
 
 
@@ -52,7 +52,7 @@ def several(draw: st.DrawFn, least: int = 2) -> list[Aggregates]:
             shape = tuple(axis.count for axis in axes)
             counts = draw(st.lists(st.integers(-5, 500), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
             noise = draw(st.sampled_from((1.0, 2.5, 4.0)))
-            tables.append(table(*axes, values=np.reshape(counts, shape), noise=noise, rho=0.01))
+            tables.append(table(*axes, values=np.reshape(counts, shape), noise=noise, rho=0.001))
         found.append(site(name, *tables, patients=draw(st.integers(1, 1000))))
     return found
 
@@ -117,9 +117,9 @@ def test_the_sum_is_that_of_the_records_together(count: int, data: st.DataObject
 def test_noise_adds_as_variances_and_the_price_is_that_of_one_patient() -> None:
     one = combine([site(name, table(SEX, noise=noise)) for name, noise in zip(NAMES, (3.0, 4.0, 12.0), strict=False)])
     assert one.aggregates[0].noise == pytest.approx(13.0)
-    assert one.aggregates[0].rho == 0.1
+    assert one.aggregates[0].rho == 0.005
     assert one.patients.noise == pytest.approx(3 * 3**0.5)
-    assert one.protection == Protection(Kind.COMBINED, 1.0, 1e-6, 1.0)
+    assert one.protection == Protection(Kind.COMBINED, 1.0, 1e-6, 0.02)
     assert one.made == date(2026, 1, 31)
 
 
@@ -144,7 +144,7 @@ def test_what_one_site_measured_twice_is_averaged_by_precision() -> None:
     one = combine([twice, site("south", table(SEX, values=[0, 0], noise=2.0))]).aggregates[0]
     np.testing.assert_allclose(one.values, [101, 99])
     assert one.noise == pytest.approx(np.sqrt(0.9 + 4))
-    assert one.rho == pytest.approx(0.2)
+    assert one.rho == pytest.approx(0.01)
 
 
 def test_a_table_says_whose_it_is() -> None:
@@ -260,7 +260,7 @@ def test_weights_of_what_was_combined_before_are_refused() -> None:
 def _drawn(rng: np.random.Generator, shares: np.ndarray, patients: int, noise: float, name: str) -> Aggregates:
     counts = rng.multinomial(patients, shares) + (rng.normal(0, noise, shares.size).round() if noise else 0)
     axis = Bins("answer", levels=tuple("abcdefgh"[: shares.size]))
-    one = table(axis, values=counts, noise=noise, rho=0.01 if noise else 0)
+    one = table(axis, values=counts, noise=noise, rho=0.001 if noise else 0)
     return site(name, one, patients=patients) if noise else exact(one, site=name, patients=patients)
 
 
@@ -300,7 +300,7 @@ def test_several_tables_are_looked_at_and_paid_for() -> None:
     names = [Bins(f"q{k}", levels=("no", "yes")) for k in range(10)]
 
     def drawn(name: str) -> Aggregates:
-        return site(name, *(table(one, values=rng.multinomial(500, [0.5, 0.5]), rho=0.01) for one in names))
+        return site(name, *(table(one, values=rng.multinomial(500, [0.5, 0.5]), rho=0.001) for one in names))
 
     alarms = sum(any(one.adjusted < 0.05 for one in combine([drawn("a"), drawn("b")]).differences) for _ in range(200))
     assert alarms <= 24  # 5% of 200 is 10; more than 24 come once in 10,000

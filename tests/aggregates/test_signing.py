@@ -107,6 +107,10 @@ def test_a_private_key_is_its_owners_alone_and_never_overwritten(tmp_path: Path)
         make_key(tmp_path / "north")
     assert not private.exists()
     assert public.read_bytes() == before[1]
+    (tmp_path / "led.key").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RequestError, match="never overwritten"):
+        make_key(tmp_path / "led")
+    assert not (tmp_path / "elsewhere").exists()
     with pytest.raises(RequestError, match="can't be written"):
         make_key(tmp_path / "nowhere" / "north")
     with pytest.raises(RequestError, match="name of its site"):

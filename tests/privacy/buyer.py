@@ -40,8 +40,6 @@ def main() -> None:
     ledger.gaussian_noise = watched(drawn)
     account = Ledger(path).account(SOURCE, BUDGET)
     counts = np.zeros(3, np.int64)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
     try:
         while True:
             account.gaussian(counts, rho, "age by sex")

@@ -39,13 +39,13 @@ def account(path: Path) -> Account:
 def of_three_purchases(path: Path) -> tuple[bytes, Account]:
     path.unlink(missing_ok=True)
     account = Ledger(path).account(SOURCE, BUDGET)
-    for part, what in ((4, "age"), (8, "age by sex"), (16, 'what is "told", and what isn\'t')):
+    for part, what in ((4, "age"), (8, "age by sex"), (1e3, 'what is "told", and what isn\'t')):
         account.gaussian(COUNTS, BUDGET.rho / part, what)
     return path.read_bytes(), account
 
 
-def start(path: Path, drawn: Path, rho: float) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, BUYER, path, drawn, repr(rho)], stdout=subprocess.PIPE, text=True)
+def start(path: Path, drawn: Path, rho: float) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, BUYER, path, drawn, repr(rho)])
 
 
 def drawn_in(file: Path) -> float:
@@ -216,28 +216,28 @@ def test_nothing_is_drawn_when_the_disk_refuses(account, monkeypatch):
     assert not drawn
 
 
+@pytest.mark.slow
 def test_killed_processes_never_understate_what_was_spent(path, tmp_path):
     drawn, rho = tmp_path / "drawn", BUDGET.rho / 100_000
     account = Ledger(path).account(SOURCE, BUDGET)
-    for _ in range(6):
+    for _ in range(5):
         with start(path, drawn, rho) as buyer:
-            assert buyer.stdout is not None
-            assert buyer.stdout.readline() == "ready\n"
-            time.sleep(random.uniform(0.0, 0.3))
+            before = drawn_in(drawn)
+            while drawn_in(drawn) == before:
+                assert buyer.poll() is None
+                time.sleep(0.01)
+            time.sleep(random.uniform(0.0, 0.1))
             buyer.kill()
         spent = BUDGET.rho - account.left
         # Each killed process had paid for one draw at most that it did not come to make.
         assert drawn_in(drawn) <= spent * (1 + 1e-9)
-    assert len(chain.read(path)) - 1 <= len(drawn.read_text().split()) + 6
-    assert drawn_in(drawn) > 0
+    assert len(chain.read(path)) - 1 <= len(drawn.read_text().split()) + 5
 
 
 def test_four_processes_together_cannot_overspend(path, tmp_path):
     files = [tmp_path / f"drawn{one}" for one in range(4)]
     buyers = [start(path, file, BUDGET.rho / 60) for file in files]
     assert all(buyer.wait(120) == 0 for buyer in buyers)
-    for buyer in buyers:
-        buyer.communicate()
     account = Ledger(path).account(SOURCE, BUDGET)
     assert len(account.statement.purchases) == 60
     assert account.statement.spent <= BUDGET.rho
@@ -255,9 +255,7 @@ def test_a_torn_entry_counts_as_spent_as_far_as_it_can_be_read(path):
     for end in range(last + 1, len(whole)):
         path.write_bytes(whole[:end])
         seen = account.statement.spent
-        assert seen >= math.fsum(bought[:2])
-        if end >= legible:
-            assert seen == math.fsum(bought)
+        assert seen == math.fsum(bought if end >= legible - 1 else bought[:2])
         account.gaussian(COUNTS, BUDGET.rho / 32, "sex")
         assert account.statement.spent == pytest.approx(seen + BUDGET.rho / 32)
         assert path.read_bytes().startswith(whole[:end])
@@ -334,12 +332,17 @@ def test_an_entry_that_says_it_was_torn_must_follow_what_was_torn(path):
         path.write_bytes(b"".join(lines[one] for one in order))
         with pytest.raises(LedgerError, match="was changed"):
             _ = account.left
+    path.write_bytes(b"".join((*lines[:3], b'{"number": 4, "kind": "bou\n', *lines[3:])))
+    with pytest.raises(LedgerError, match="was changed"):
+        _ = account.left
 
 
-@pytest.mark.parametrize("text", ["[]\n", "\n", "{}\n", "hello\n", '{"number": 1}\n', "[]\n{}\n"])
+@pytest.mark.parametrize(
+    "text", ["[]\n", "\n", "{}\n", "hello\n", '{"number": 1}\n', "[]\n{}\n", "hello", "{}", '{"study": 1']
+)
 def test_a_file_that_is_no_ledger_is_refused(path, text):
     path.write_text(text)
-    with pytest.raises(LedgerError, match="was changed"):
+    with pytest.raises(LedgerError, match=r"was changed|is no ledger"):
         Ledger(path).account(SOURCE, BUDGET)
     assert path.read_text() == text
 

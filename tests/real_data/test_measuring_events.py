@@ -88,6 +88,13 @@ def test_stays_in_a_band_last_until_another_is_recorded(tmp_path: Path) -> None:
     assert found["dwells: of × dwells: time"] == [[0, 1, 1], [0, 0, 1], [0] * 3, [0] * 3, [0] * 3]
 
 
+def test_of_gaps_and_stays_those_that_end_first_count(tmp_path: Path) -> None:
+    course = [(0, "A1C", 6.0), (500, "A1C", 7.0), (1, "SYS", 130), (5, "SYS", 150)]
+    found = one_patient(tmp_path, course, EventPlan(gaps=Bound(1, (7,)), dwells=Bound(1, (7,))))
+    assert found["gaps: of × gaps: time"] == [[0, 0], [1, 0], [0, 0]]
+    assert found["dwells: of × dwells: time"] == [[0, 0]] * 3 + [[1, 0], [0, 0]]
+
+
 def test_each_visit_tells_what_was_found_at_it(tmp_path: Path) -> None:
     found = one_patient(tmp_path, COURSE, EventPlan(visits=Bound(3)))
     # Days 3, 10 and 40 of 3, 10, 40, 50 and 200.
@@ -159,6 +166,15 @@ def test_whatever_stands_on_record_is_read_and_moves_nothing_further(
         assert np.linalg.norm(apart.ravel()) <= question.sensitivity
 
 
+def test_no_patient_decides_how_the_events_of_others_are_read(tmp_path: Path) -> None:
+    """A reader that guesses takes 007 for 7 as long as nobody has a text in that column."""
+    records = {"ID": ["007", "b"], "DAY": [1, 1], "AGE": [50, 50], "GENDER": [1, 1], "SYS": [1, 1], "ILL": ["y", "n"]}
+    events = {"who": ["007"], "day": [1], "what": ["A1C"], "value": ["7.0"]}
+    more = {"who": ["b"], "day": [2], "what": ["A1C"], "value": [SECRET]}
+    for told_of in (events, {name: events[name] + more[name] for name in events}):
+        assert told(read(tmp_path, records, told_of), asked(tmp_path))["events: hba1c"] == [1, 1, 0, 0]
+
+
 def test_events_of_nobody_and_of_unknown_types_do_not_count(tmp_path: Path) -> None:
     events = {"who": ["ghost", "", "a"], "day": [1, 1, 1], "what": ["A1C", "A1C", "??"], "value": [7, 7, 7]}
     records = {"ID": ["a", ""], "DAY": [1, 1], "AGE": [50, 50], "GENDER": [1, 1], "SYS": [1, 1], "ILL": ["y", "n"]}
@@ -182,7 +198,8 @@ def test_events_are_bought_like_all_else(tmp_path: Path) -> None:
         (EventPlan(items=("hba2c",), counts=(1,)), "Did you mean 'hba1c'"),
         (EventPlan(items=("sbp",), missingness=(("hba1c",),)), "'hba1c'"),
         (EventPlan(most={"operation": 3}, counts=(1,)), "'operation'"),
-        (EventPlan(items=("statin",), dwells=Bound(1, (7,))), "no item has bins"),
+        (EventPlan(items=("statin",), dwells=Bound(1, (7,))), "there is none"),
+        (EventPlan(items=("statin",), visits=Bound(1)), "there is none"),
     ],
 )
 def test_what_the_event_mapping_does_not_have_is_refused(tmp_path: Path, plan: EventPlan, why: str) -> None:

@@ -21,6 +21,7 @@ from manikin.aggregates.aggregates import (
 from manikin.aggregates.combining import SITE, about_everyone, combine, patients_of
 from manikin.aggregates.differences import disagreements
 from manikin.aggregates.plan import WEIGHTS, Bound, EventPlan, MeasurePlan
+from manikin.aggregates.published import published
 from manikin.aggregates.signing import (
     SigningKey,
     Trust,
@@ -64,6 +65,7 @@ __all__ = [
     "loads",
     "make_key",
     "patients_of",
+    "published",
     "read_key",
     "read_trust",
     "save",

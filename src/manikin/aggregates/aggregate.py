@@ -22,7 +22,8 @@ class Aggregate:
     deviation of what was added to each cell on purpose, in patients, 0 for exact counts; sampling error, which every
     table has besides, follows from the counts. ``mechanism`` says how it was made, ``rho`` what it cost in
     zero-concentrated differential privacy (0 where it is no such measurement), ``receipt`` under which entry of the
-    ledger. ``sites`` are those whose patients it counts, where that is not everybody's table.
+    ledger. ``sites`` are those whose patients it counts, where that is not everybody's table. ``patients`` is the number
+    of patients that the table is about, where it is not that of the site: a table of a paper with its own effective one.
 
     Raises:
         AggregatesError: The table contradicts itself.
@@ -35,6 +36,7 @@ class Aggregate:
     rho: float = 0.0
     receipt: str = ""
     sites: tuple[str, ...] = ()
+    patients: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a table that contradicts itself."""
@@ -53,6 +55,8 @@ class Aggregate:
         for what, number in (("noise", self.noise), ("rho", self.rho)):
             if not (math.isfinite(number) and number >= 0):
                 raise AggregatesError(f"The {what} of the table of {names} is a number of 0 or more; got {number:g}.")
+        if self.patients is not None and not (math.isfinite(self.patients) and self.patients > 0):
+            raise AggregatesError(f"The table of {names} is about more than 0 patients; got {self.patients:g}.")
         if not self.noise and bool((self.values[self.known] < 0).any()):
             raise AggregatesError(f"The table of {names} has a count below 0, and no noise that could explain it.")
 

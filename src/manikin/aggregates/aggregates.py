@@ -14,9 +14,12 @@ from functools import cached_property
 from manikin.aggregates.aggregate import Aggregate
 from manikin.codebook import Bins, Domain
 from manikin.errors import AggregatesError, closest
+from manikin.privacy import epsilon_of
 
 PATIENT = "patient"
 ADD_OR_REMOVE = "add or remove one patient with all their rows"
+# What rounding may have done to sums and conversions.
+_SLACK = 1e-6
 
 
 class Kind(StrEnum):
@@ -81,6 +84,22 @@ class Protection:
             raise AggregatesError("'min_cell' stands where small cells are suppressed, and only there.")
         if self.min_cell is not None and self.min_cell < 1:
             raise AggregatesError(f"The smallest count that is told is 1 or more; got {self.min_cell}.")
+        if self.kind is Kind.PRIVATE:
+            self._check_epsilon()
+
+    def _check_epsilon(self) -> None:
+        epsilon, delta, rho = self.epsilon or 0.0, self.delta or 0.0, self.rho or 0.0
+        if not delta:
+            raise AggregatesError(
+                "Delta is above 0: zero-concentrated differential privacy has no epsilon without one."
+            )
+        implied = epsilon_of(rho, delta)
+        if implied > epsilon * (1 + _SLACK):
+            raise AggregatesError(
+                f"A rho of {rho:g} implies epsilon {implied:.4g} at delta {delta:g}, more than the stated {epsilon:g}."
+            )
+        if self.total_epsilon is not None and epsilon > self.total_epsilon * (1 + _SLACK):
+            raise AggregatesError(f"Epsilon {epsilon:g} is more than the source's total of {self.total_epsilon:g}.")
 
     @property
     def private(self) -> bool:
@@ -227,7 +246,7 @@ class Aggregates:
                     f"The table of {', '.join(one.attributes)} has no noise or no rho, and is not differentially private."
                 )
         spent, stated = sum(one.rho for one in self.aggregates), self.protection.rho or 0.0
-        if spent > stated * (1 + 1e-9):
+        if spent > stated * (1 + _SLACK):
             raise AggregatesError(
                 f"The tables cost rho {spent:g}, more than the {stated:g} that the protection states."
             )

@@ -74,11 +74,13 @@ def combine(
 
 
 def patients_of(aggregates: Aggregates, table: Aggregate) -> float:
-    """Return how many patients a table is about: all, or those of the sites that measured it.
+    """Return how many patients a table is about: its own number, or that of all sites, or of those that measured it.
 
     With declared weights it is the effective number, which is the table's total but for noise; so it is where a part's
     number is not known.
     """
+    if table.patients is not None:
+        return table.patients
     parts = [part for part in aggregates.parts if not table.sites or part.site in table.sites]
     if not parts:
         return aggregates.patients.number
@@ -198,20 +200,31 @@ def _by_attributes(sites: Iterable[Aggregates]) -> _Tables:
 
 
 def _averaged(tables: Sequence[Aggregate]) -> Aggregate:
-    """Return what one site measured several times of the same patients as one table, by inverse variance."""
-    exact = [one for one in tables if not one.noise] or list(tables)
-    precision = [1 / one.noise**2 if one.noise else 1.0 for one in exact]
-    values = sum(weight * one.values for weight, one in zip(precision, exact, strict=True)) / sum(precision)
+    """Return several tables of one site as one: the same patients by inverse variance, those of several papers summed."""
     first = tables[0]
     if len(tables) == 1:
         return first
+    if all(one.patients is not None for one in tables):
+        return _together(tables, [1.0] * len(tables), sum(one.patients or 0.0 for one in tables))
+    surest = [one for one in tables if not one.noise] or list(tables)
+    precision = [1 / one.noise**2 if one.noise else 1.0 for one in surest]
+    mean = _together(surest, [weight / sum(precision) for weight in precision], first.patients)
+    mechanism = _words((one.mechanism for one in tables), _AND)
+    return replace(mean, mechanism=mechanism, rho=sum(one.rho for one in tables))
+
+
+def _together(tables: Sequence[Aggregate], scales: Sequence[float], patients: float | None) -> Aggregate:
+    """Return the weighted sum of tables."""
+    values = sum(scale * one.values for scale, one in zip(scales, tables, strict=True))
     return Aggregate(
-        first.axes,
+        tables[0].axes,
         np.asarray(values),
-        1 / math.sqrt(sum(precision)) if exact[0].noise else 0.0,
+        math.sqrt(sum((scale * one.noise) ** 2 for scale, one in zip(scales, tables, strict=True))),
         _words((one.mechanism for one in tables), _AND),
-        sum(one.rho for one in tables),
-        sites=first.sites,
+        # A patient is in one site: what is spent there is spent on others in another.
+        max(one.rho for one in tables),
+        sites=tables[0].sites,
+        patients=patients,
     )
 
 
@@ -219,20 +232,18 @@ def _summed(
     several: Sequence[tuple[Aggregate, Aggregates]], everyone: tuple[str, ...], shares: Mapping[str, float] | None
 ) -> Aggregate:
     scales = [1.0] * len(several)
+    numbers = [patients_of(site, one) for one, site in several]
+    patients = sum(numbers)
     if shares is not None:
-        own, numbers = [shares[site.site] for _, site in several], [site.patients.number for _, site in several]
+        own = [shares[site.site] for _, site in several]
         effective, total = _effective(own, numbers), sum(own)
         scales = [share / total * effective / number for share, number in zip(own, numbers, strict=True)]
+        patients = effective
     tables = [one for one, _ in several]
     sites = tuple(sorted(name for one, site in several for name in (one.sites or site.sites)))
-    return Aggregate(
-        tables[0].axes,
-        np.asarray(sum(scale * one.values for scale, one in zip(scales, tables, strict=True))),
-        math.sqrt(sum((scale * one.noise) ** 2 for scale, one in zip(scales, tables, strict=True))),
-        _words((one.mechanism for one in tables), _AND),
-        # A patient is in one site: what is spent there is spent on others in another.
-        max(one.rho for one in tables),
-        sites=() if sites == everyone else sites,
+    own_numbers = any(one.patients is not None for one in tables)
+    return replace(
+        _together(tables, scales, patients if own_numbers else None), sites=() if sites == everyone else sites
     )
 
 

@@ -34,7 +34,7 @@ def heterogeneity(tables: Mapping[tuple[str, ...], Sequence[tuple[Aggregate, tup
     """
     found = []
     for attributes, several in tables.items():
-        told = [(one, sites) for one, sites in several if one.known.all() and one.total > 0]
+        told = [(one, sites) for one, sites in several if _tells(one)]
         if len(told) < 2:
             continue
         sites = tuple(sorted(site for _, own in told for site in own))
@@ -55,11 +55,16 @@ def disagreements(aggregates: Sequence[Aggregate]) -> list[Difference]:
         if not shared:
             continue
         margins = [one.margin(shared), other.margin(shared)]
-        if all(margin.known.all() and margin.total > 0 for margin in margins):
+        if all(map(_tells, margins)):
             compared = _compared(margins)
             if compared.df:
                 found.append(_difference(shared, (), compared))
     return [one for one in _holm(found) if one.adjusted < SURE]
+
+
+def _tells(table: Aggregate) -> bool:
+    """Return whether all cells are told, and the patients in them are more than their noise."""
+    return bool(table.known.all()) and table.total > max(0.0, table.noise * np.sqrt(table.values.size))
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,8 @@ def _fitted(counts: Floats, noise: Floats) -> tuple[Floats, Floats]:
         weight = np.where(variance > 0, 1 / np.where(variance > 0, variance, 1), 0)
         top, bottom = (weight * totals[:, None] * counts).sum(0), (weight * totals[:, None] ** 2).sum(0)
         shares = np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
+        if shares.sum() <= 0:
+            break
         shares = shares / shares.sum()
         top, bottom = (weight * shares * counts).sum(1), (weight * shares**2).sum(1)
         totals = np.divide(top, bottom, out=totals, where=bottom > 0)

@@ -237,7 +237,7 @@ def _bins(name: str, place: _Place) -> Bins:
 
 
 def _aggregate(place: _Place, variables: dict[str, Bins]) -> Aggregate:
-    place.object("attributes values noise mechanism", "rho receipt sites")
+    place.object("attributes values noise mechanism", "rho receipt sites patients")
     axes = []
     for one in (place / "attributes").items():
         if one.text() not in variables:
@@ -254,6 +254,7 @@ def _aggregate(place: _Place, variables: dict[str, Bins]) -> Aggregate:
             place.optional("rho", _Place.number) or 0.0,
             place.optional("receipt", _Place.text) or "",
             sites,
+            place.optional("patients", _Place.number),
         )
     )
 

@@ -138,6 +138,7 @@ def _aggregate(one: Aggregate) -> dict[str, Any]:
         **({"rho": _number(one.rho)} if one.rho else {}),
         **({"receipt": one.receipt} if one.receipt else {}),
         **({"sites": list(one.sites)} if one.sites else {}),
+        **({"patients": _number(one.patients)} if one.patients is not None else {}),
     }
 
 

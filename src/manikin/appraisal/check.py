@@ -10,6 +10,7 @@ from manikin.appraisal.finding import Finding
 from manikin.clinic import Program
 from manikin.cohort import Cohort
 from manikin.cohort.accuracy import Design
+from manikin.generators.agreement import Agreement
 from manikin.streams import Floats, Seed
 
 # Statistics of a population are taken from the first patients, who are as random as any, so that memory stays flat.
@@ -23,7 +24,7 @@ class Subject:
     ``conditional`` is what was given about its patients, ``biased`` whom of them too few are in it on purpose, and
     ``scenario`` in which world they live, if not in that of the model as published; population figures don't apply to
     such a cohort. ``accuracy`` is the study of diagnostic accuracy that its patients took part in, and ``seed`` that from
-    which their chance follows.
+    which their chance follows. ``agreement`` is how the model was bent to aggregates, where it was.
     """
 
     cohort: Cohort
@@ -33,6 +34,7 @@ class Subject:
     accuracy: Design | None = None
     seed: Seed | None = None
     scenario: str = ""
+    agreement: Agreement | None = None
 
     def columns(self, names: Iterable[str]) -> dict[str, Any]:
         """Return clean columns with the model's parameters beside them, as its expressions need them."""

@@ -48,6 +48,11 @@ def targets(subject: Subject) -> Finding:
             f"Not asked: this is the scenario '{subject.scenario}', and the targets are about the world as published."
         )
         return Finding("targets", question, answer, None)
+    if subject.agreement:
+        answer = (
+            "Not asked: the model was bent to another population than the one that is published; see the aggregates."
+        )
+        return Finding("targets", question, answer, None)
     columns = subject.columns(
         frozenset[str]().union(*(target.reads for target in model.targets.values())) & set(subject.cohort.layout.names)
     )
@@ -125,7 +130,7 @@ def correlations(subject: Subject) -> Finding:
     size = _effective(len(columns[names[0]]) if names else 0, weights)
     measures = (
         []
-        if subject.conditional or subject.biased or subject.scenario
+        if subject.conditional or subject.biased or subject.scenario or subject.agreement
         else [one for group in groups for one in _realised(group, model, columns, weights, size)]
     )
     mean_error, passed = _judged(measures, size)

@@ -13,7 +13,10 @@ from collections.abc import Callable, Sequence
 
 from manikin.errors import ManikinError, closest
 
-_COMMANDS = ("models", "show", "new", "check", "make", "compare", "measure", "verify", "remake")
+_COMMANDS = (
+    "models", "show", "new", "check", "make", "compare", "verify", "remake",
+    "codebook", "measure", "published", "combine", "key",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--given", metavar="FACTS", help="what holds for every patient: 'sex=female,age=60..70', 'stage=diagnosed'"
     )
+    make.add_argument("--aggregates", metavar="FILE", help="what institutions told, to which the model is bent")
+    make.add_argument("--trust", metavar="FILE", help="whose signatures under aggregates are trusted")
     make.add_argument("--oversample", metavar="STRATA", help="of whom there are to be more: 'stage=undiagnosed:10'")
     make.add_argument("--world", type=_whole, metavar="K", help="draw every uncertain number anew; 0 is as published")
     make.add_argument(
@@ -124,7 +129,42 @@ def _parser() -> argparse.ArgumentParser:
     remake.add_argument("folder")
     remake.add_argument("--out", required=True, metavar="DIR")
     remake.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
+
+    _add_aggregates(commands)
     return parser
+
+
+def _add_aggregates(commands: argparse._SubParsersAction[_Parser]) -> None:
+    codebook = commands.add_parser("codebook", help="write the codebook of a table")
+    actions = codebook.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
+    draft = actions.add_parser("draft", help="draft it from a data dictionary, never from data")
+    draft.add_argument("dictionary", help="a data dictionary (CSV), a Frictionless table schema or a JSON Schema")
+    draft.add_argument("--out", metavar="FILE.yaml", help="where it will stand; by default NAME.yaml")
+    draft.add_argument("--name", metavar="NAME", help="what it is called; by default as the dictionary's file")
+
+    key = commands.add_parser("key", help="make the pair of keys with which a site signs its aggregates")
+    key.add_argument("name", help="the site; the files are NAME.key, which stays, and NAME.pub, which is given away")
+
+    published = commands.add_parser("published", help="turn published tables into aggregates")
+    published.add_argument(
+        "tables", nargs="+", metavar="TABLE.csv", help="tables with a header, see docs/aggregates.md"
+    )
+    published.add_argument("--codebook", required=True, metavar="MODEL", help="a built-in model, or a file")
+    published.add_argument("--out", required=True, metavar="FILE.json", help="where the aggregates will stand")
+    published.add_argument("--site", default="", metavar="NAME", help="what they are called; by default as the table")
+
+    combine = commands.add_parser("combine", help="add the aggregates of several sites, and say where sites differ")
+    combine.add_argument("sites", nargs="+", metavar="SITE.json", help="what each site measured")
+    combine.add_argument("--out", required=True, metavar="FILE.json", help="where the sum will stand")
+    combine.add_argument(
+        "--trust", metavar="FILE", help="the public keys of the sites; whoever is not in it is refused"
+    )
+    combine.add_argument("--keep-sites", action="store_true", help="keep the sites apart, as an axis of each table")
+    combine.add_argument(
+        "--weights", type=_weights, metavar="LIST", help="each site's share of the population: 'north=2,south=1'"
+    )
+    combine.add_argument("--key", metavar="FILE", help="the private key of whoever combines, to sign with")
+    combine.add_argument("--name", default="combined", metavar="NAME", help="what the sites together are called")
 
 
 def _add_measure(measure: argparse.ArgumentParser) -> None:
@@ -147,6 +187,7 @@ def _add_measure(measure: argparse.ArgumentParser) -> None:
     measure.add_argument(
         "--min-cell", type=_whole, metavar="N", help="exact tables, smaller cells suppressed: not private"
     )
+    measure.add_argument("--adaptive", action="store_true", help="ask more where the codebook's model is likely wrong")
     measure.add_argument("--dry-run", action="store_true", help="tell what would be asked and its price; spend nothing")
 
 
@@ -170,3 +211,11 @@ def _jobs(text: str) -> int:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _weights(text: str) -> dict[str, float]:
+    pairs = [one.partition("=") for one in text.split(",")]
+    try:
+        return {name.strip(): float(weight) for name, _, weight in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' are no weights; write, for example: north=2,south=1") from None

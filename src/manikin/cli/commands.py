@@ -7,13 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manikin.cli.aggregating import codebook, combine, key, published
 from manikin.cli.measuring import measure
 from manikin.cli.terminal import Terminal
+from manikin.cli.writing import write_new
 from manikin.errors import RequestError
 
-__all__ = ["check", "compare", "make", "measure", "models", "new", "remake", "show", "verify"]
+__all__ = [
+    "check", "codebook", "combine", "compare", "key", "make", "measure", "models", "new", "published", "remake", "show", "verify",
+]  # fmt: skip
 
 if TYPE_CHECKING:
+    from manikin.aggregates import Trust
     from manikin.appraisal import Appraisal, Finding
     from manikin.appraisal.twins import Contrast
     from manikin.clinic import ClinicalModel
@@ -44,7 +49,7 @@ def show(options: Namespace) -> int:
     print("\nGraph\n")
     print(as_text(graph_of(model)))
     if options.picture:
-        _write_new(Path(options.picture), draw(graph_of(model)))
+        write_new(Path(options.picture), draw(graph_of(model)))
         print(f"\nThe graph as a picture: {options.picture}")
     return 0
 
@@ -56,14 +61,14 @@ def new(options: Namespace) -> int:
     study, _ = study_of(options.model)
     path = Path(options.name if options.name.endswith((".yaml", ".yml")) else f"{options.name}.yaml")
     comment = "# A study: what is asked for, and why. Edit it, then:  manikin check {0}  and  manikin make {0}\n"
-    _write_new(path, comment.format(path) + changed(study, name=path.stem).to_yaml())
+    write_new(path, comment.format(path) + changed(study, name=path.stem).to_yaml())
     print(f"{path} written. Edit it, then: manikin check {path}")
     return 0
 
 
 def check(options: Namespace) -> int:
-    """Tell every mistake in a study or a model."""
-    from manikin.clinic import find_model
+    """Tell every mistake in a study, a model or a codebook."""
+    from manikin.clinic import find_model, is_codebook, read_codebook
     from manikin.study import is_study, read_study
 
     path = Path(options.file)
@@ -71,6 +76,11 @@ def check(options: Namespace) -> int:
         study, model = read_study(path)
         worlds = f" in {len(study.scenarios)} scenarios" if study.scenarios else ""
         print(f"{path}: a study of {study.patients:,} patients of {model.name} {model.version}{worlds}. No mistakes.")
+    elif is_codebook(path):
+        found = read_codebook(path)
+        print(f"{path}: a codebook of {len(found.variables)} variables, {found.name} {found.version}. No mistakes.")
+        if found.unbinned:
+            print(f"Without bins, so that they can't be measured: {', '.join(found.unbinned)}.")
     else:
         model = find_model(options.file)
         print(f"{path}: {_summary(model)}. No mistakes.")
@@ -86,7 +96,15 @@ def make(options: Namespace) -> int:
     out = Path(options.out or Path("releases") / study.name)
     print(f"{_summary(model)} · {study.patients:,} patients · seed {study.seed}")
     with Terminal() as terminal:
-        made = run(study, model, out, jobs=options.jobs, compare=_comparison(options), progress=terminal.progress)
+        made = run(
+            study,
+            model,
+            out,
+            jobs=options.jobs,
+            compare=_comparison(options),
+            trust=_trust(options),
+            progress=terminal.progress,
+        )
     _print_verdict(made)
     print(f"\n{out}   open {out / 'report.html'}")
     return 0
@@ -151,11 +169,20 @@ def _with_options(study: Study, model: ClinicalModel, options: Namespace) -> Stu
         given=options.given,
         oversample=options.oversample,
         world=options.world,
+        aggregates=options.aggregates,
         formats=options.formats,
         tables=options.tables,
         defects=None if options.defects is None else defects_in(options.defects, model),
         scenario=options.scenario,
     )
+
+
+def _trust(options: Namespace) -> Trust | None:
+    if options.trust is None:
+        return None
+    from manikin.aggregates import read_trust
+
+    return read_trust(Path(options.trust))
 
 
 def _comparison(options: Namespace) -> Callable[[Cohort], Finding] | None:
@@ -258,13 +285,3 @@ def _sentence_of(check: str) -> str:
 def _weakest(appraisal: Appraisal) -> str:
     numbers = appraisal.weak_numbers
     return f"{numbers['assumption']} numbers rest on assumption, {numbers['recalled']} on memory"
-
-
-def _write_new(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise RequestError(f"{path} is there already. Choose another name.") from error
-    except OSError as error:
-        raise RequestError(f"{path} can't be written: {error.strerror}.") from error

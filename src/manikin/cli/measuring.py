@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from manikin.aggregates import Aggregates, MeasurePlan
-    from manikin.clinic import ClinicalModel
+    from manikin.clinic import Codebook
     from manikin.privacy import Account, Budget
-    from manikin.real_data import Order, Sender, Survey
+    from manikin.real_data import Order, Sender, Strategy, Survey
 
 # The file beside the records in which purchases are recorded, unless told otherwise.
 LEDGER = "privacy-ledger.jsonl"
@@ -26,18 +26,17 @@ LEDGER = "privacy-ledger.jsonl"
 def measure(options: Namespace) -> int:
     """Turn records into aggregates that may leave."""
     from manikin.aggregates import CodebookName, read_key, save, signed
-    from manikin.clinic import Role
     from manikin.real_data import Sender, survey
 
     _check(options)
-    plan, model = _wanted(options)
+    plan, codebook = _wanted(options)
     key = read_key(Path(options.key)) if options.key else None
-    variables = {name: one.meaning for name, one in model.variables.items() if one.role is Role.DATA}
+    variables = {one.name: one for one in codebook.variables}
     asked = survey(Path(options.mapping), variables, plan, _event_mapping(plan, options))
     print(f"{asked.population}.")
     sender = Sender(
         options.site or asked.mapping.title,
-        CodebookName(model.name, model.version),
+        CodebookName(codebook.name, codebook.version),
         datetime.now(UTC).date(),
         options.patients_public,
     )
@@ -55,7 +54,10 @@ def _private(asked: Survey, sender: Sender, options: Namespace) -> Aggregates | 
     from manikin.real_data import measure, private
 
     budget = Budget(options.epsilon, options.delta)
-    _print_orders(asked.orders(budget.rho), every=options.dry_run)
+    strategy = _adaptive(asked, options) if options.adaptive else None
+    _print_orders(asked.orders(budget.rho, strategy), every=options.dry_run)
+    if strategy:
+        print(f"  {'chosen where the model is likely wrong':<44} rho {budget.rho * strategy.share:.4g} for all")
     print(
         f"  {'In all':<44} rho {budget.rho:.4g}: epsilon {budget.epsilon:g} at delta {budget.delta:g}, for each patient"
     )
@@ -64,7 +66,7 @@ def _private(asked: Survey, sender: Sender, options: Namespace) -> Aggregates | 
     paths = (Path(path) if path else None for path in (options.events, options.people))
     people = asked.read(Path(options.records), *paths)
     account = _account(asked, budget, options)
-    found = measure(people, asked, account, budget.rho)
+    found = measure(people, asked, account, budget.rho, strategy)
     print(f"  {'Left of the budget':<44} rho {account.left:.4g} of {account.budget.rho:.4g}")
     return private(asked, found, account, budget, sender)
 
@@ -82,6 +84,22 @@ def _suppressed(asked: Survey, sender: Sender, options: Namespace) -> Aggregates
     return suppressed(asked, tables(people, asked, options.min_cell), people, options.min_cell, sender)
 
 
+def _adaptive(asked: Survey, options: Namespace) -> Strategy:
+    """Return the choice of more tables, which starts from what the model expects, or a bare codebook doesn't know."""
+    from manikin.clinic import calibrate, find_model, is_codebook
+    from manikin.generators.agreement import flat_prior, prior_of
+    from manikin.real_data import Adaptive
+    from manikin.study import read_study
+
+    if options.study:
+        _, model = read_study(Path(options.study))
+    elif is_codebook(Path(options.codebook)):
+        return Adaptive(flat_prior(asked.domain))
+    else:
+        model = find_model(options.codebook)
+    return Adaptive(prior_of(calibrate(model).program, asked.domain))
+
+
 def _check(options: Namespace) -> None:
     """Refuse what is known to be wrong before anything is read."""
     if not options.codebook and not options.study:
@@ -92,6 +110,8 @@ def _check(options: Namespace) -> None:
         raise RequestError("--min-cell is 2 or more: the smallest count that is told, such as 10.")
     if options.min_cell is None and (options.epsilon is None or options.delta is None):
         raise RequestError("Say what may be spent: --epsilon 1 --delta 1e-6; or --min-cell 10, without privacy.")
+    if options.min_cell is not None and options.adaptive:
+        raise RequestError("--adaptive pays for what it chooses: with --epsilon and --delta, not with --min-cell.")
     if options.patients_public is not None and (options.patients_public < 1 or options.min_cell is not None):
         raise RequestError("--patients-public is the number of patients, 1 or more, where it is public already.")
     if not Path(options.records).is_file():
@@ -110,20 +130,20 @@ def _check_out(out: str | None) -> None:
         raise RequestError(f"{path.parent} is no folder that can be written to.")
 
 
-def _wanted(options: Namespace) -> tuple[MeasurePlan, ClinicalModel]:
-    """Return what is asked, and the model whose variables are the codebook."""
+def _wanted(options: Namespace) -> tuple[MeasurePlan, Codebook]:
+    """Return what is asked, and the codebook in whose bins."""
     from manikin.aggregates import MeasurePlan
-    from manikin.clinic import find_model
+    from manikin.clinic import codebook_of, find_codebook
     from manikin.study import read_study
 
     if not options.study:
-        return MeasurePlan(), find_model(options.codebook)
+        return MeasurePlan(), find_codebook(options.codebook)
     study, model = read_study(Path(options.study))
-    if options.codebook and (named := find_model(options.codebook)).name != model.name:
+    if options.codebook and (named := find_codebook(options.codebook)).name != model.name:
         raise RequestError(f"The study is of {model.name}, and --codebook says {named.name}. Leave one of them out.")
     if study.measure is None:
         raise RequestError(f"{options.study} has no block 'measure'. Write one, or leave --study out.")
-    return study.measure, model
+    return study.measure, codebook_of(model)
 
 
 def _event_mapping(plan: MeasurePlan, options: Namespace) -> Path | None:

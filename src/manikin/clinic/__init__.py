@@ -6,9 +6,10 @@ to its published targets, the ``Program`` that a generator samples.
 
 from manikin.clinic.calibration import Calibrated, calibrate, realised_correlations, repairs
 from manikin.clinic.estimates import Estimate, correlation, estimate
-from manikin.clinic.library import built_in, find_model, travelled
+from manikin.clinic.library import built_in, find_codebook, find_model, travelled
 from manikin.clinic.model import (
     ClinicalModel,
+    Codebook,
     Correlation,
     Dependence,
     Intent,
@@ -17,14 +18,16 @@ from manikin.clinic.model import (
     Role,
     Statistic,
     Target,
+    codebook_of,
 )
 from manikin.clinic.program import Program, compile_model
-from manikin.clinic.reading import parse_model, read_model
+from manikin.clinic.reading import is_codebook, parse_codebook, parse_model, read_codebook, read_model
 from manikin.clinic.rules import Derived
 
 __all__ = [
     "Calibrated",
     "ClinicalModel",
+    "Codebook",
     "Correlation",
     "Dependence",
     "Derived",
@@ -38,11 +41,16 @@ __all__ = [
     "Target",
     "built_in",
     "calibrate",
+    "codebook_of",
     "compile_model",
     "correlation",
     "estimate",
+    "find_codebook",
     "find_model",
+    "is_codebook",
+    "parse_codebook",
     "parse_model",
+    "read_codebook",
     "read_model",
     "realised_correlations",
     "repairs",

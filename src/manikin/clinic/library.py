@@ -8,8 +8,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from manikin.clinic.model import ClinicalModel
-from manikin.clinic.reading import parse_model, read_model
+from manikin.clinic.model import ClinicalModel, Codebook, codebook_of
+from manikin.clinic.reading import parse_model, read_codebook, read_model
 from manikin.errors import RequestError, closest
 
 _TITLE = re.compile(r"^title:\s*(.+?)\s*$", re.MULTILINE)
@@ -40,6 +40,18 @@ def find_model(name: str) -> ClinicalModel:
     raise RequestError(
         f"There is no clinical model '{name}'. {closest(name, built_in())} A file of your own ends in .yaml."
     )
+
+
+def find_codebook(name: str) -> Codebook:
+    """Return the codebook of a built-in model by the model's name, or that in a file: a codebook's or a model's.
+
+    Raises:
+        RequestError: There is neither.
+        ModelError: The file holds mistakes.
+    """
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        return read_codebook(Path(name))
+    return codebook_of(find_model(name))
 
 
 @lru_cache(maxsize=4)

@@ -296,6 +296,32 @@ class ClinicalModel:
         return replace(self, parameters=parameters, targets=targets)
 
 
+@dataclass(frozen=True)
+class Codebook:
+    """What variables mean, without a word on how they are distributed: of a model, or of a file of its own.
+
+    ``text`` is the file it was read from, to the byte.
+    """
+
+    name: str
+    version: str
+    title: str
+    population: str
+    variables: tuple[Variable, ...]
+    text: str
+
+    @property
+    def unbinned(self) -> tuple[str, ...]:
+        """The numbers for which nobody has declared bins yet, so that they can't be measured."""
+        return tuple(one.name for one in self.variables if one.numeric and not one.cuts)
+
+
+def codebook_of(model: ClinicalModel) -> Codebook:
+    """Return what the variables of a model mean: those that are data, without helpers and hidden truth."""
+    meanings = tuple(one.meaning for one in model.variables.values() if one.role is Role.DATA)
+    return Codebook(model.name, model.version, model.title, model.population, meanings, model.text)
+
+
 def _moved(value: Published | None, uniform: float) -> Published | None:
     """Return a published value moved within its interval, which stays what was published."""
     if value is None or not value.stated:

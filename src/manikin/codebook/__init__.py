@@ -5,6 +5,8 @@ Enters: nothing but published knowledge. Leaves: the ``Variable`` that every oth
 
 from manikin.codebook.bins import Bins, Codes, Domain, bins_of
 from manikin.codebook.calendar import ENDINGS, Days, IndexDates, Season, day_of_year
+from manikin.codebook.dictionary import Described, read_dictionary
+from manikin.codebook.drafting import draft
 from manikin.codebook.formulas import FORMULAS, Formula
 from manikin.codebook.units import check_unit, factor
 from manikin.codebook.variable import (
@@ -28,6 +30,7 @@ __all__ = [
     "Citation",
     "Codes",
     "Days",
+    "Described",
     "Disclosure",
     "Domain",
     "Formula",
@@ -41,7 +44,9 @@ __all__ = [
     "bins_of",
     "check_unit",
     "day_of_year",
+    "draft",
     "factor",
     "in_sentence",
+    "read_dictionary",
     "snap",
 ]

@@ -91,6 +91,15 @@ def check_unit(text: str) -> str:
     return text
 
 
+def ucum_of(text: str) -> str:
+    """Return what UCUM calls a unit that may be written in another way.
+
+    Raises:
+        UnitError: It is known in neither way.
+    """
+    return check_unit(_MEANT.get(text, text))
+
+
 @cache
 def factor(from_unit: str, to_unit: str, substance: str | None = None) -> float:
     """Return by what a value in ``from_unit`` is multiplied to be in ``to_unit``.

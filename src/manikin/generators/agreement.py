@@ -6,12 +6,13 @@ variables know nothing of each other, as those of a bare codebook, by a junction
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from manikin.aggregates import SITE, Aggregate, Aggregates, about_everyone, check_against, patients_of
+from manikin.aggregates import SITE, Aggregate, Aggregates, about_everyone, check_against, digest, patients_of
 from manikin.clinic import Program
 from manikin.codebook import Domain, bins_of
 from manikin.errors import AggregatesError
@@ -41,7 +42,7 @@ _SEED = Seed(20_261)
 # codebook's own shares nearly nothing is thought, and that variables are independent is hardly knowledge either. These
 # are assumptions of the method; the tables' evidence overrules them (docs/learning.md).
 KNOWLEDGE = (Belief(500, 3, 1.5, 10), Belief(500, 3, 1.5, 10))
-NO_KNOWLEDGE = (Belief(3, 10, 1.5, 1), Belief(100, 4, 2, 10), Belief(400, 4, 2, 10))
+NO_KNOWLEDGE = (Belief(3, 10, 1.5, 1), Belief(30, 4, 2, 10), Belief(120, 4, 2, 10))
 # θ is snapped, so that a lock tells it in full.
 _THETA_STEP = 2.0**-30
 # How much of the bent distribution may lie where weights are cut off, so that candidates are not refused for the sake of a few.
@@ -51,33 +52,68 @@ _LEAST_ACCEPTED = 1 / 2_000
 
 @dataclass(frozen=True)
 class Agreement:
-    """A fit of a clinical model to aggregates: how the model was bent, and what to make patients with."""
+    """A fit of a clinical model to aggregates: how the model was bent, and what to make patients with.
 
+    ``log_z`` and ``ceiling`` scale the weights of candidates where particles carry the model; see ``Tilt``.
+    """
+
+    aggregates: Aggregates
     program: Program
-    domain: Domain
     fit: Fit
+    log_z: float = 0.0
+    ceiling: float = 1.0
+
+    @property
+    def domain(self) -> Domain:
+        """The variables that were fitted, in bins."""
+        return self.fit.prior.domain
+
+    @property
+    def by_particles(self) -> bool:
+        """Whether candidates of the model are accepted by weight; otherwise bins are drawn first."""
+        return isinstance(self.fit.prior.carrier, Particles)
+
+    @property
+    def effective(self) -> float:
+        """The effective sample size of the bent particles as a share of all; 1 where bins are drawn."""
+        expected = self.fit.expected
+        return expected.effective if isinstance(expected, WeightedParticles) else 1.0
 
     def bent(self, block: int = BLOCK) -> Bent:
-        """Return what a sampler needs, patients being shared out in blocks where bins are drawn first.
-
-        Raises:
-            AggregatesError: The model would have to be bent so far that hardly a candidate is accepted.
-        """
+        """Return what a sampler needs; where bins are drawn first, so many patients are shared out together."""
         expected = self.fit.expected
         if isinstance(expected, CalibratedTree):
             return Clamped(self.domain, expected.drawing, block)
-        assert isinstance(expected, WeightedParticles)
-        return _tilt(self.domain, self.fit, expected)
+        return Tilt(self.domain, dict(self.fit.bend), self.log_z, self.ceiling)
 
     def again(self, seed: Seed, number: int) -> Agreement:
-        """Return the agreement of a release by its number: redrawn within its uncertainty, and this one for number 0."""
-        return replace(self, fit=snapped(again(self.fit, seed, number))) if number else self
+        """Return the agreement of a release by its number: this one for 0, others redrawn within its uncertainty.
 
-    @property
-    def effective(self) -> float | None:
-        """The effective sample size of the bent particles as a share of all; None where bins are drawn."""
-        expected = self.fit.expected
-        return expected.effective if isinstance(expected, WeightedParticles) else None
+        Raises:
+            AggregatesError: It lies so far from the model that hardly a candidate would be accepted.
+        """
+        if not number:
+            return self
+        redrawn = snapped(again(self.fit, seed, number))
+        log_z, ceiling = _scale(redrawn)
+        return replace(self, fit=redrawn, log_z=log_z, ceiling=ceiling)
+
+    def locked(self) -> dict[str, Any]:
+        """Return what a lock has to tell, so that patients can be made again on any processor."""
+        names = self.domain.names
+        bend = [
+            {"variables": [names[place] for place in places], "theta": theta.tolist()}
+            for places, theta in self.fit.bend.items()
+        ]
+        return {"aggregates": digest(self.aggregates), "bend": bend, "log_z": self.log_z, "ceiling": self.ceiling}
+
+    def as_locked(self, stored: Mapping[str, Any]) -> Agreement:
+        """Return the agreement with the numbers of a lock in the place of those that were just computed."""
+        bend = {
+            tuple(self.domain.places[name] for name in one["variables"]): np.array(one["theta"], np.float64)
+            for one in stored["bend"]
+        }
+        return replace(self, fit=replace(self.fit, bend=bend), log_z=stored["log_z"], ceiling=stored["ceiling"])
 
 
 def prior_of(program: Program, domain: Domain, particles: int = PARTICLES) -> Prior:
@@ -105,7 +141,8 @@ def agree(program: Program, aggregates: Aggregates, particles: int = PARTICLES) 
     """Return the fit of a clinical model to aggregates.
 
     Raises:
-        AggregatesError: The aggregates are about none of the model's variables, or in other bins.
+        AggregatesError: The aggregates are about none of the model's variables, in other bins, or so far from the model
+            that hardly a candidate would be accepted.
     """
     wanted = about_everyone(aggregates)
     tables = [one for one in wanted.aggregates if SITE not in one.attributes and _fits(program, one)]
@@ -118,7 +155,8 @@ def agree(program: Program, aggregates: Aggregates, particles: int = PARTICLES) 
     check_against(wanted, _declared(program, wanted))
     prior = prior_of(program, domain, particles)
     shares = [shares_of(one, domain, patients_of(wanted, one)) for one in tables]
-    return Agreement(program, domain, snapped(fit(prior, together(shares))))
+    found = snapped(fit(prior, together(shares)))
+    return Agreement(aggregates, program, found, *_scale(found))
 
 
 def shares_of(table: Aggregate, domain: Domain, patients: float) -> Measured:
@@ -142,7 +180,7 @@ def together(tables: Sequence[Measured]) -> list[Measured]:
 def snapped(found: Fit) -> Fit:
     """Return a fit whose θ are multiples of a step, and the same on every processor that reads them."""
     bend = {places: np.rint(theta / _THETA_STEP) * _THETA_STEP for places, theta in found.bend.items()}
-    return Fit(found.prior, found.pulls, bend, found.evaluations, found.base)
+    return replace(found, bend=bend)
 
 
 def _fits(program: Program, table: Aggregate) -> bool:
@@ -179,16 +217,19 @@ def _pooled(several: Sequence[Measured]) -> Measured:
     return Measured(several[0].places, share, noise, float(1 / chance))
 
 
-def _tilt(domain: Domain, found: Fit, expected: WeightedParticles) -> Tilt:
-    log_z = found.prior.carrier.bent_by(tuple(found.bend)).evaluate(tuple(found.bend.values()))[0]
-    weights = np.sort(expected.weights) * expected.weights.size
-    ceiling = _ceiling(weights)
+def _scale(found: Fit) -> tuple[float, float]:
+    """Return log Z of a bend of particles, and the weight at which candidates' weights are cut off."""
+    expected = found.expected
+    if not isinstance(expected, WeightedParticles):
+        return 0.0, 1.0
+    log_z, _ = found.prior.carrier.bent_by(tuple(found.bend)).evaluate(tuple(found.bend.values()))
+    ceiling = _ceiling(np.sort(expected.weights) * expected.weights.size)
     if 1 / ceiling < _LEAST_ACCEPTED:
         raise AggregatesError(
             f"The aggregates lie so far from the model that only one candidate in {ceiling:,.0f} would be accepted. "
             "Ask whether they are about the model's population, or use a model that is nearer to it."
         )
-    return Tilt(domain, dict(found.bend), log_z, ceiling)
+    return log_z, ceiling
 
 
 def _ceiling(weights: Floats) -> float:

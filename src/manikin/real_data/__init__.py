@@ -5,6 +5,7 @@ from events a fitted sampler, and aggregates that were bought from a ledger, or 
 Only the command line may import this package.
 """
 
+from manikin.real_data.adaptive import Adaptive
 from manikin.real_data.compare import comparison
 from manikin.real_data.leaving import Sender, private, suppressed
 from manikin.real_data.measure import Strategy, Survey, measure, survey, tables
@@ -13,6 +14,7 @@ from manikin.real_data.questions import Order, Question
 from manikin.real_data.sequences import Learnt, learn_sequences
 
 __all__ = [
+    "Adaptive",
     "Learnt",
     "Order",
     "People",

@@ -1,9 +1,10 @@
 """Chooses what else to measure: wherever what was measured so far, and the prior, are most likely wrong.
 
 A round chooses a table by the exponential mechanism, measures it, and fits anew. A table's score is how far the exact
-counts lie from what the fit expects, less what noise alone would add: measuring it is worth that much. Where a round
-taught nothing beyond its noise, the next ones are fewer and better paid, as in AIM (McKenna et al., PVLDB 2022,
-doi:10.14778/3551793.3551817); unlike there, the first expectation is the prior's and noise is weighed against it.
+counts lie from what the fit expects, less a part of what noise would add. Where a round taught nothing beyond its noise,
+the next ones are fewer and better paid, as in AIM (McKenna et al., PVLDB 2022, doi:10.14778/3551793.3551817). Unlike
+there, the first expectation is the prior's; and since the fit follows only what stands out of the noise, a wide table
+with a coarse pattern is worth more than its cells, each for itself, would let one think.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from manikin.streams import Floats
 # Of a round's price, this much pays for the choice and the rest for the table.
 _CHOICE = 0.1
 # There are at least so many rounds for each variable.
-_ROUNDS = 2.0
+_ROUNDS = 2.5
 # Who taught less than this part of what noise moves is followed by fewer rounds, each of so much more.
 _TAUGHT, _DEARER = 0.5, 2.0
 # Tables wider than two variables are candidates where there are not too many, and none has more cells than this.
 _WIDEST, _MOST_CANDIDATES, _MOST_CELLS = 3, 400, 1_000
+# How much of the noise counts against a table: its fine contrasts, which it drowns, are not followed anyway.
+_COUNTED = 0.5
 # The mean of a normal deviate's size.
 _MEAN_SIZE = float(np.sqrt(2 / np.pi))
 
@@ -96,7 +99,10 @@ class _Search:
         if places not in self._exact:
             self._exact[places] = counted(self.people.codes, self.people.domain.shape, places)
         expected = self.fit.expected.over(places)
-        return float(np.abs(self._exact[places] - patients * expected).sum()) - _MEAN_SIZE * noise * expected.size
+        return (
+            float(np.abs(self._exact[places] - patients * expected).sum())
+            - _COUNTED * _MEAN_SIZE * noise * expected.size
+        )
 
     def _possible(self, places: Places) -> bool:
         allowed = self.strategy.cells * max(0.3, 1 - self.left / self.rho)

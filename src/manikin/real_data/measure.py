@@ -17,8 +17,9 @@ from manikin.aggregates import Aggregate, MeasurePlan
 from manikin.codebook import Domain, Variable
 from manikin.errors import BudgetError
 from manikin.privacy import Account
-from manikin.real_data.courses import EventQuestions, read_courses
+from manikin.real_data.courses import read_courses
 from manikin.real_data.event_mapping import EventMapping, read_event_mapping
+from manikin.real_data.event_questions import EventQuestions
 from manikin.real_data.mapping import RecordMapping, read_mapping
 from manikin.real_data.people import People, clipped_rows, domain_of, read_people
 from manikin.real_data.questions import CLIPPED, EVENTS, Counts, Order, Question, priced, questions_of

@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from manikin.aggregates.plan import LAST, MeasurePlan
 from manikin.codebook import Bins, Codes, Domain, bins_of
 from manikin.errors import RealDataError, RequestError, closest
-from manikin.real_data.courses import ALL_OR_MORE, Courses
+from manikin.real_data.courses import Courses
+from manikin.real_data.event_questions import ALL_OR_MORE
 from manikin.real_data.mapping import MISSING, MappedColumn, RecordMapping
 from manikin.real_data.questions import CLIPPED, EVENTS, Counts, Question, count
 from manikin.real_data.records import identity_of, meant, numbers_in, on_grid, table_of, texts_of

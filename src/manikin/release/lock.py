@@ -21,7 +21,8 @@ _LIBRARIES = ("manikin", "numpy", "scipy", "pyarrow")
 class Lock:
     """What went in: model and study by digest, the calibration's outcome, the seed as text, and versions.
 
-    ``latent`` holds the correlations among normal scores by dependence group, (levels, members, members).
+    ``latent`` holds the correlations among normal scores by dependence group, (levels, members, members); ``bend``
+    how the model was bent to aggregates, if it was.
     """
 
     model: Mapping[str, str]
@@ -33,6 +34,7 @@ class Lock:
     latent: Mapping[str, Any]
     shard_patients: int
     versions: Mapping[str, str]
+    bend: Mapping[str, Any] | None = None
     schema: str = SCHEMA
 
     def to_json(self) -> str:

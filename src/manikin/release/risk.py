@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from manikin.aggregates import Aggregates, Tier
+
 
 @dataclass(frozen=True)
 class Risk:
@@ -16,10 +18,19 @@ class Risk:
     remaining: tuple[str, ...]
 
 
-def assess(*, n_sources: int, weakest: int, recipient: str, objective: str, compared: bool) -> Risk:
-    """Return the risk of a cohort made from published knowledge alone.
+def assess(
+    *,
+    n_sources: int,
+    weakest: int,
+    recipient: str,
+    objective: str,
+    compared: bool,
+    aggregates: Aggregates | None = None,
+) -> Risk:
+    """Return the risk of a cohort made from published knowledge, and from aggregates where there are any.
 
     Args:
+        aggregates: What institutions told about their patients, to which the model was bent.
         compared: Whether records were read to compare the cohort with; their aggregates then travel in the report.
         n_sources: How many published sources the model rests on.
         weakest: How many of its numbers rest on assumption or on memory.
@@ -38,13 +49,45 @@ def assess(*, n_sources: int, weakest: int, recipient: str, objective: str, comp
         "Groups that the sources describe poorly are described poorly here, and harm could follow from trusting it.",
         f"Recipient: {recipient}. Passing the data on does not raise the risk to any person.",
     )
+    if aggregates is not None:
+        return _bent(aggregates, remaining, compared=compared)
     if compared:
         return Risk("moderate", "controlled", COMPARED, (*reasons, _AGGREGATES), remaining)
     return Risk("low", "open", UNREAD, reasons, remaining)
 
 
+def _bent(aggregates: Aggregates, remaining: tuple[str, ...], *, compared: bool) -> Risk:
+    """Return the risk of a cohort that was bent to aggregates: it is that of the aggregates, since nothing else was read."""
+    protection = aggregates.protection
+    lineage = (
+        f"No record of any person was read to make it. Records were read inside {aggregates.site}, which told "
+        f"{len(aggregates.aggregates)} tables: {_promise(aggregates)}."
+    )
+    reasons: tuple[str, ...] = (
+        f"The clinical model was bent until it agreed with tables of {aggregates.source}; whatever is computed from them "
+        "tells no more about anybody than they do.",
+        f"The tables: {_promise(aggregates)}. The privacy unit is the {aggregates.privacy_unit}: {aggregates.neighbours}.",
+    )
+    # Open needs more than a promise: attacks that failed, and two people who say so.
+    strict = compared or not protection.private or aggregates.tier is Tier.CONTROLLED
+    tier = Tier.CONTROLLED if strict else Tier.REGISTERED
+    if compared:
+        lineage, reasons = f"{lineage} {_ALSO_COMPARED}", (*reasons, _AGGREGATES)
+    return Risk("moderate", tier.value, lineage, reasons, remaining)
+
+
+def _promise(aggregates: Aggregates) -> str:
+    protection = aggregates.protection
+    if protection.private:
+        return f"differentially private, epsilon {protection.epsilon:g} at delta {protection.delta:g} for each patient"
+    if protection.min_cell is not None:
+        return f"exact, with counts below {protection.min_cell} suppressed; not differentially private"
+    return f"{protection.kind.value}; not differentially private"
+
+
 UNREAD = "No record of any person was read."
 COMPARED = "No record of any person was read to make it; records were read to compare with, and aggregates of them are included."
+_ALSO_COMPARED = "Records were also read to compare with, and aggregates of them are included."
 _AGGREGATES = (
     "Records were read to compare with. Their binned distributions, bins of fewer than 10 people left out, and their "
     "correlations stand in the report and in inputs/comparison.json; they are exact, not differentially private."

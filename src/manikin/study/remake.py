@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+from manikin.aggregates import load
 from manikin.appraisal import Finding
 from manikin.clinic import Calibrated, ClinicalModel, compile_model, parse_model, repairs
 from manikin.cohort import Cohort
 from manikin.errors import ReleaseError
+from manikin.generators.agreement import Agreement, agree
 from manikin.release import LOCK, Lock, Locks, differences, read_manifest, refuse_occupied, versions
 from manikin.streams import Seed
 from manikin.study.comparison import carry_out_comparison, comparison_of
-from manikin.study.run import COMPARISON, MODEL, STUDY, Compare, Progress, carry_out, silent
+from manikin.study.run import AGGREGATES, COMPARISON, MODEL, STUDY, Compare, Progress, carry_out, silent
 from manikin.study.scenarios import model_of
 from manikin.study.study import Study, parse_study
 
@@ -33,11 +35,19 @@ def remake(
     lock = folder / LOCK
     if LOCK in expected and lock.is_file() and comparison_of(lock.read_text(encoding="utf-8", errors="replace")):
         return _compared_again(folder, out, jobs, progress)
-    stored, model, study = _inputs(folder, expected.keys() & {LOCK, MODEL, STUDY, COMPARISON})
+    stored, model, study = _inputs(folder, expected.keys() & {LOCK, MODEL, STUDY, COMPARISON, AGGREGATES})
     refuse_occupied(out)
     again = _calibrated(stored, model)
-    compare = _handed_over(folder)
-    carry_out(study, again, out, jobs=jobs, compare=compare, progress=progress, shard_patients=stored.shard_patients)
+    carry_out(
+        study,
+        again,
+        out,
+        agreement=_agreement(stored, again, folder),
+        jobs=jobs,
+        compare=_handed_over(folder),
+        progress=progress,
+        shard_patients=stored.shard_patients,
+    )
     return _outcome(folder, out, stored)
 
 
@@ -95,6 +105,13 @@ def _calibrated(stored: Lock, model: ClinicalModel) -> Calibrated:
         if stored.parameters[name] != one.value
     }
     return Calibrated(compile_model(world, stored.parameters, latent), moved, repairs(world))
+
+
+def _agreement(stored: Lock, calibrated: Calibrated, folder: Path) -> Agreement | None:
+    """Return how the model was bent, as the lock tells it, with the evidence for it."""
+    if stored.bend is None:
+        return None
+    return agree(calibrated.program, load(folder / AGGREGATES)).as_locked(stored.bend)
 
 
 def _handed_over(folder: Path) -> Compare | None:

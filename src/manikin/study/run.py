@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from manikin.aggregates import Aggregates, Trust, load, to_json
 from manikin.appraisal import Appraisal, Finding, Subject, appraise
 from manikin.appraisal.report import render
 from manikin.clinic import Calibrated, ClinicalModel, calibrate
@@ -29,9 +30,11 @@ from manikin.cohort import (
 from manikin.cohort import shard_patients as fitting
 from manikin.cohort.accuracy import Studied
 from manikin.cohort.defects import imperfect
-from manikin.errors import GateError
+from manikin.errors import GateError, RequestError
 from manikin.formats import FORMATS
 from manikin.generators import KnowledgeSampler, select
+from manikin.generators.agreement import Agreement, agree
+from manikin.generators.graphical import BLOCK
 from manikin.release import (
     Lock,
     assess,
@@ -49,6 +52,7 @@ from manikin.study.scenarios import calibrated_in, scenario_named
 from manikin.study.study import Study, changed
 
 MODEL, STUDY, COMPARISON = "inputs/model.yaml", "inputs/study.yaml", "inputs/comparison.json"
+AGGREGATES = "inputs/aggregates.json"
 
 Progress = Callable[[str, int, int], None]
 Compare = Callable[[Cohort], Finding]
@@ -67,6 +71,7 @@ class Made:
     cohort: Cohort
     appraisal: Appraisal | None = None
     folder: Path | None = None
+    agreement: Agreement | None = None
 
     def table(self, name: str) -> pa.Table:
         """Return a table: patients, encounters, events, analysis or truth."""
@@ -74,7 +79,7 @@ class Made:
 
     def appraise(self) -> Appraisal:
         """Return the evidence about the cohort."""
-        return self.appraisal or _appraised(self.study, self.calibrated, self.cohort)
+        return self.appraisal or _appraised(self.study, self.calibrated, self.agreement, self.cohort)
 
 
 def run(
@@ -84,6 +89,7 @@ def run(
     *,
     jobs: int | None = None,
     compare: Compare | None = None,
+    trust: Trust | None = None,
     progress: Progress = silent,
 ) -> Made:
     """Make the release of a study at ``out``.
@@ -94,6 +100,7 @@ def run(
         out: Where the release will stand; nothing may stand there yet.
         jobs: Processes; all cores by default.
         compare: A comparison with real records, made by whoever may read them.
+        trust: Whose signatures under aggregates are trusted; without it a signature only has to fit.
         progress: Hears of each step with what is done and what is to do.
 
     Raises:
@@ -102,8 +109,10 @@ def run(
     refuse_occupied(out)
     study = _settled(study)
     select(model, study.given, study.oversample, study.thinned)
+    told = _told(study, trust)
     calibrated = _calibrated(model, study, progress)
-    return carry_out(study, calibrated, out, jobs=jobs, compare=compare, progress=progress)
+    agreement = None if told is None else _agreed(calibrated, told, progress)
+    return carry_out(study, calibrated, out, agreement=agreement, jobs=jobs, compare=compare, progress=progress)
 
 
 def carry_out(
@@ -111,13 +120,14 @@ def carry_out(
     calibrated: Calibrated,
     out: Path,
     *,
+    agreement: Agreement | None = None,
     jobs: int | None,
     compare: Compare | None,
     progress: Progress,
     shard_patients: int | None = None,
 ) -> Made:
-    """Make the release of a study whose model is calibrated; see ``run``."""
-    model, sampler = calibrated.program.model, _sampler(study, calibrated)
+    """Make the release of a study whose model is calibrated, and bent if there are aggregates; see ``run``."""
+    model, sampler = calibrated.program.model, _sampler(study, calibrated, agreement)
     shard_patients = shard_patients or fitting(sampler)
     risk = assess(
         n_sources=len(model.sources),
@@ -125,13 +135,14 @@ def carry_out(
         recipient=study.intent.recipient,
         objective=study.intent.objective,
         compared=compare is not None,
+        aggregates=agreement.aggregates if agreement else None,
     )
-    with workshop(out, lock(study, calibrated, shard_patients)) as folder:
+    with workshop(out, lock(study, calibrated, shard_patients, agreement)) as folder:
         write_risk(folder, study.facts(), risk)
-        _write_inputs(folder, study, model)
+        _write_inputs(folder, study, model, agreement)
         cohort = _sampled(study, sampler, folder, jobs, shard_patients, progress)
         compared = _compared(folder, cohort, compare)
-        appraisal = _appraised(study, calibrated, cohort, compared, progress)
+        appraisal = _appraised(study, calibrated, agreement, cohort, compared, progress)
         _write_evidence(folder, appraisal)
         _write_formats(folder, study, cohort, progress)
         write_documents(
@@ -152,22 +163,25 @@ def carry_out(
         _drop_unasked(folder, study, cohort.layout)
         seal(folder)
     made = open_cohort(cohort.layout, study.patients, _folders(study, cohort.layout, out))
-    return Made(study, calibrated, made, appraisal, out)
+    return Made(study, calibrated, made, appraisal, out, agreement)
 
 
-def make(study: Study, model: ClinicalModel) -> Made:
+def make(study: Study, model: ClinicalModel, trust: Trust | None = None) -> Made:
     """Return a study's cohort in memory, made in this process; nothing is written."""
     study = _settled(study)
     select(model, study.given, study.oversample, study.thinned)
+    told = _told(study, trust)
     calibrated = _calibrated(model, study, silent)
-    sampler = _sampler(study, calibrated)
+    agreement = None if told is None else _agreed(calibrated, told, silent)
+    sampler = _sampler(study, calibrated, agreement)
     plan = Plan(sampler, study.patients, _tables(study, sampler.layout), {})
     shards = [plan.tables_of(shard) for shard in plan.shards]
     parts = {name: tuple(shard[name] for shard in shards) for name in plan.tables}
-    return Made(study, calibrated, Cohort(plan.sampler.layout, study.patients, parts))
+    cohort = Cohort(plan.sampler.layout, study.patients, parts)
+    return Made(study, calibrated, cohort, agreement=agreement)
 
 
-def lock(study: Study, calibrated: Calibrated, shard_patients: int) -> Lock:
+def lock(study: Study, calibrated: Calibrated, shard_patients: int, agreement: Agreement | None = None) -> Lock:
     """Return everything that goes into a study's release."""
     model = calibrated.program.model
     return Lock(
@@ -180,12 +194,14 @@ def lock(study: Study, calibrated: Calibrated, shard_patients: int) -> Lock:
         latent={name: matrix.tolist() for name, matrix in calibrated.program.latent.items()},
         shard_patients=shard_patients,
         versions=versions(),
+        bend=agreement.locked() if agreement else None,
     )
 
 
 def _portable(study: Study) -> Study:
     """Return the study as a release keeps it: its model, that of its scenario if it has one, stands beside it."""
-    return changed(study, model="model.yaml", scenarios=() if study.scenario else None)
+    beside = Path(AGGREGATES).name if study.aggregates else None
+    return changed(study, model="model.yaml", aggregates=beside, scenarios=() if study.scenario else None)
 
 
 def _settled(study: Study) -> Study:
@@ -202,11 +218,32 @@ def _calibrated(model: ClinicalModel, study: Study, progress: Progress) -> Calib
     return calibrated_in(published, scenario_named(study.scenario, study.scenarios), study.world, seed)
 
 
-def _sampler(study: Study, calibrated: Calibrated) -> Sampler:
+def _told(study: Study, trust: Trust | None) -> Aggregates | None:
+    """Return what institutions told, before anything is computed from it."""
+    if not study.aggregates:
+        return None
+    if study.scenario:
+        raise RequestError(
+            f"The scenario '{study.scenario}' changes the model that the aggregates are to bend, and nobody can have measured "
+            "that world. Leave out one of them."
+        )
+    return load(Path(study.aggregates), trust)
+
+
+def _agreed(calibrated: Calibrated, told: Aggregates, progress: Progress) -> Agreement:
+    progress("bending the model", 0, 1)
+    agreement = agree(calibrated.program, told)
+    progress("bending the model", 1, 1)
+    return agreement
+
+
+def _sampler(study: Study, calibrated: Calibrated, agreement: Agreement | None = None) -> Sampler:
     program = calibrated.program
     everybody = KnowledgeSampler(
         program.model, program.parameters, program.latent, Seed(study.seed), study.given, study.oversample
     )
+    if agreement:
+        everybody = replace(everybody, bent=agreement.bent(min(study.patients, BLOCK)))
     patients: Sampler = everybody
     if study.defects:
         patients = imperfect(replace(everybody, thinned=study.thinned), study.defects, everybody)
@@ -233,17 +270,26 @@ def _sampled(
 
 
 def _appraised(
-    study: Study, calibrated: Calibrated, cohort: Cohort, compared: Finding | None = None, progress: Progress = silent
+    study: Study,
+    calibrated: Calibrated,
+    agreement: Agreement | None,
+    cohort: Cohort,
+    compared: Finding | None = None,
+    progress: Progress = silent,
 ) -> Appraisal:
     fewer = "; ".join(f"{text}, of whom {100 * share:g}% are kept" for text, share in study.thinned)
-    subject = Subject(cohort, calibrated.program, study.given, fewer, study.accuracy, Seed(study.seed), study.scenario)
+    subject = Subject(
+        cohort, calibrated.program, study.given, fewer, study.accuracy, Seed(study.seed), study.scenario, agreement
+    )
     return appraise(subject, study.facts(), compared, lambda done, total: progress("appraising", done, total))
 
 
-def _write_inputs(folder: Path, study: Study, model: ClinicalModel) -> None:
+def _write_inputs(folder: Path, study: Study, model: ClinicalModel, agreement: Agreement | None) -> None:
     (folder / "inputs").mkdir(exist_ok=True)
     (folder / MODEL).write_text(model.text, encoding="utf-8", newline="")
     (folder / STUDY).write_text(_portable(study).to_yaml(), encoding="utf-8")
+    if agreement:
+        (folder / AGGREGATES).write_text(to_json(agreement.aggregates), encoding="utf-8")
 
 
 def _compared(folder: Path, cohort: Cohort, compare: Compare | None) -> Finding | None:

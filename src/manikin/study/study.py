@@ -46,6 +46,7 @@ class Study:
     ``model`` is a built-in model's name or a file; ``given`` and ``oversample`` are as on the command line; ``world``
     0 is the model as published, any other draws its uncertain numbers anew. ``defects`` are what is made imperfect on
     purpose, in the order in which it happens; ``accuracy`` is a study of diagnostic accuracy on these records.
+    ``aggregates`` is a file of what institutions told, to which the model is bent.
     ``scenarios`` are worlds to compare; ``scenario`` names the one that is made, and is empty for the model as published.
     ``measure`` is what institutions are asked about their patients; it makes nothing.
     """
@@ -58,6 +59,7 @@ class Study:
     given: str = ""
     oversample: str = ""
     world: int = 0
+    aggregates: str = ""
     formats: tuple[str, ...] = ("parquet",)
     tables: tuple[str, ...] = TABLES
     defects: tuple[AnyDefect, ...] = ()
@@ -97,6 +99,7 @@ class Study:
             "given": self.given or None,
             "oversample": self.oversample or None,
             "world": self.world,
+            "aggregates": "inputs/aggregates.json" if self.aggregates else None,
             "defects": [f"{in_words(one)}{f'. Source: {one.source}' if one.source else ''}" for one in self.defects]
             or None,
             "accuracy": None if self.accuracy is None else self.accuracy.in_words(),
@@ -188,6 +191,7 @@ def _read(
     found = model or _model(named, folder, notebook)
     written = {key: _number(section, key, low, high, default) for key, low, high, default in NUMBERS}
     given, oversample = section.text("given"), section.text("oversample")
+    aggregates = section.text("aggregates")
     formats, tables = _choices(section, "formats", FORMATS, ("parquet",)), _choices(section, "tables", TABLES, TABLES)
     for one in NEEDED_TABLES:
         if one not in tables:
@@ -216,6 +220,7 @@ def _read(
         **written,
         given=given,
         oversample=oversample,
+        aggregates=(folder / aggregates).as_posix() if aggregates else "",
         formats=formats,
         tables=tables,
         defects=defects,

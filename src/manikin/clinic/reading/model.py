@@ -15,6 +15,7 @@ from manikin.clinic.expressions import DURATION, NUMBER, Expression, Scope, Type
 from manikin.clinic.model import (
     Claim,
     ClinicalModel,
+    Codebook,
     Constraint,
     Dependence,
     Intent,
@@ -22,6 +23,7 @@ from manikin.clinic.model import (
     Parameter,
     Role,
     Target,
+    codebook_of,
     later_of,
 )
 from manikin.clinic.pathway import PATHWAY, Pathway
@@ -73,6 +75,34 @@ def parse_model(text: str, path: str = "model.yaml") -> ClinicalModel:
     return _Reader(*parse(text, path, ModelError), text).model()
 
 
+def read_codebook(path: Path) -> Codebook:
+    """Return the codebook in a file: its own, which begins with ``codebook:``, or that of a clinical model.
+
+    Raises:
+        ModelError: The file holds mistakes; the error tells all of them.
+    """
+    return _codebook(*load(path, ModelError))
+
+
+def parse_codebook(text: str, path: str = "codebook.yaml") -> Codebook:
+    """Return the codebook written in ``text``; errors call it ``path``."""
+    return _codebook(*parse(text, path, ModelError), text)
+
+
+def is_codebook(path: Path) -> bool:
+    """Return whether a file says that it is a codebook; a file that can't be read says nothing."""
+    try:
+        top, _, _ = load(path, ModelError)
+    except ModelError:
+        return False
+    return "codebook" in top.keys()  # noqa: SIM118 - a method of the document, not a dictionary
+
+
+def _codebook(top: Block, notebook: Notebook, text: str) -> Codebook:
+    reader = _Reader(top, notebook, text)
+    return reader.codebook() if "codebook" in top.keys() else codebook_of(reader.model())  # noqa: SIM118
+
+
 class _Reader:
     def __init__(self, top: Block, notebook: Notebook, text: str) -> None:
         self.section = Section(top, "The model", notebook)
@@ -88,6 +118,12 @@ class _Reader:
     def model(self) -> ClinicalModel:
         """Read everything, in the order in which later parts need earlier ones."""
         top = self.section
+        if (other := top.get("codebook")) is not None:
+            what = "This is a codebook: it says what variables mean, and not how they are distributed."
+            self.notebook.add(
+                other, what, "Use it with --codebook, or give each variable a rule and write: model: NAME"
+            )
+            self.notebook.raise_as(ModelError)
         name = top.needed_text("model", "my-model")
         version = top.needed_text("version", "1.0.0")
         title, index = (
@@ -127,6 +163,19 @@ class _Reader:
             variables, dependences, constraints, {name: one for name, one in goals.items() if one}, calibrations,
             tuple(self.claims), self.text, pathway,
         )  # fmt: skip
+
+    def codebook(self) -> Codebook:
+        """Read what variables mean, and nothing else: a rule is a setting that a codebook doesn't have."""
+        top = self.section
+        name, version = top.needed_text("codebook", "my-codebook"), top.needed_text("version", "1.0.0")
+        title, population = top.text("title"), top.text("population")
+        meanings = self._meanings()
+        for section, _ in meanings.values():
+            section.text("group")
+            section.close()
+        top.close()
+        self.notebook.raise_as(ModelError)
+        return Codebook(name, version, title, population, tuple(one for _, one in meanings.values()), self.text)
 
     # --- what stands at the top -----------------------------------------------------------------------------------
 

@@ -112,6 +112,16 @@ def test_events_are_measured_where_the_study_asks(clinic: Path) -> None:
     assert ("clipped: transitions",) in attributes
 
 
+def test_more_is_asked_where_the_model_is_likely_wrong(clinic: Path, capsys: Captured) -> None:
+    assert run(*SPEND, "--out", "a.json", "--adaptive") == 0
+    assert "chosen where the model is likely wrong" in capsys.readouterr().out
+    found = load(clinic / "a.json")
+    assert len(found.aggregates) > 9
+    assert sum(one.rho for one in found.aggregates) < (found.protection.rho or 0)
+    spent = Ledger(clinic / LEDGER).statements()[0].spent
+    assert spent == pytest.approx(found.protection.rho)
+
+
 def test_exact_tables_are_said_to_be_no_privacy(clinic: Path, capsys: Captured) -> None:
     assert run("--min-cell", "10", "--out", "a.json") == 0
     assert "NOT differentially private" in capsys.readouterr().out
@@ -168,6 +178,7 @@ _BAD = {
     "no delta": ("--epsilon", "1", "--out", "a.json"),
     "no budget": ("--out", "a.json"),
     "budget and suppression": (*SPEND, "--min-cell", "10", "--out", "a.json"),
+    "choice without a budget": ("--min-cell", "10", "--adaptive", "--out", "a.json"),
     "suppression of nothing": ("--min-cell", "1", "--out", "a.json"),
     "nowhere": SPEND,
     "a file that is there": (*SPEND, "--out", "map.yaml"),
