@@ -83,14 +83,14 @@ def test_shares_vary_by_chance_and_noise_as_much_as_is_stated(prior, sd):
 
 
 def test_where_noise_drowns_a_fine_contrast_releases_vary_by_as_much_as_the_prior_may_err():
-    # What is known of it beforehand and what was measured, by their precisions; 150 redraws, false alarm below 1 in 1,000.
+    # What is known of it beforehand and what was measured, by their precisions; 150 redraws: to 6%.
     found = a_fit(sd=60.0)
     redrawn = [again(found, SEED, number) for number in range(150)]
     pull = redrawn[0].pulls[1, 2]
     finest = pull.departure.contrasts.functions[:, -1]
     known = np.sqrt(pull.followed[-1] * pull.departure.uncertainty[-1])
     assert pull.followed[-1] < 0.2
-    assert np.std([one.expected.over((1, 2)) @ finest for one in redrawn]) == pytest.approx(known, rel=0.3)
+    assert 0.85 < np.std([one.expected.over((1, 2)) @ finest for one in redrawn]) / known < 1.3
 
 
 def test_tables_of_the_same_patients_move_together():
