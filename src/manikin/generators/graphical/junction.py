@@ -9,6 +9,7 @@ Source: Koller and Friedman, Probabilistic Graphical Models, chapters 9 and 10, 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,8 +71,8 @@ def tree_over(shape: Sequence[int], wishes: Iterable[Places]) -> JunctionTree:
     return _joined(tuple(shape), [tuple(sorted(clique)) for clique in maximal])
 
 
-def _cost(shape: Sequence[int], place: int, around: set[int]) -> float:
-    return float(np.log([shape[one] for one in (place, *around)]).sum())
+def _cost(shape: Sequence[int], place: int, around: set[int]) -> int:
+    return math.prod(shape[one] for one in around) * shape[place]
 
 
 def _joined(shape: tuple[int, ...], cliques: list[Places]) -> JunctionTree:
