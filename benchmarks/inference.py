@@ -10,7 +10,7 @@ records     the site's patients themselves, which nobody outside sees
 naive       one synthetic dataset as large as the site, its rows taken for patients
 large       one synthetic dataset of 10,000, its rows taken for patients
 combined    releases of 10,000 from fits drawn again: how much they differ
-corrected   releases as large as the site: how much they differ, less the chance within each
+corrected   the same releases: how much they differ, less the chance by which the patients of each were drawn
 
 The nominal error is 5%. A model that errs on purpose claims a difference where there is none, and denies it where there
 is one. Noise is drawn by numpy here: the same distribution up to rounding, and nobody's privacy is at stake.
@@ -153,14 +153,13 @@ def site(scenario: Scenario, size: int, epsilon: float, releases: int, number: i
     patients = chance.multinomial(size, scenario.population).astype(np.float64)
     found = fit(scenario.prior, measured(patients, epsilon, scenario.pairs, chance))
     fits = [again(found, seed, release) for release in range(1, releases + 1)]
-    large = analysed(np.array([rows(one, LARGE, seed, f"large {place}") for place, one in enumerate(fits)]))
-    small = analysed(np.array([rows(one, size, seed, f"small {place}") for place, one in enumerate(fits)]))
+    drawn = analysed(np.array([rows(one, LARGE, seed, f"release {place}") for place, one in enumerate(fits)]))
     return {
         "records": _as_patients(patients),
         "naive": _as_patients(rows(found, size, seed, "naive")),
         "large": _as_patients(rows(found, LARGE, seed, "large")),
-        "combined": np.array([_combined(estimates) for estimates in large[0].T]),
-        "corrected": np.array([_combined(*both) for both in zip(small[0].T, small[1].T, strict=True)]),
+        "combined": np.array([_combined(estimates) for estimates in drawn[0].T]),
+        "corrected": np.array([_combined(*both) for both in zip(*(each.T for each in drawn), strict=True)]),
     }
 
 
