@@ -16,6 +16,7 @@ from manikin.generators.graphical.drawing import BLOCK, Drawing
 from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
 from manikin.generators.graphical.marginals import Places, counted, size_of
+from manikin.generators.graphical.trees import fit_tree
 from manikin.generators.graphical.uncertainty import again
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "again",
     "counted",
     "fit",
+    "fit_tree",
     "flat",
     "size_of",
 ]

@@ -24,8 +24,9 @@ from manikin.streams import Floats, Seed
 
 _STEPS = 200
 _MEMORY = 20
-_GRADIENT = 1e-5
-_PRECISION = 1e-8 / np.finfo(np.float64).eps
+# The search ends where no contrast is further from its goal than a small part of how sure the surest one is.
+_SMALL, _LEAST = 0.02, 1e-7
+_NO_END = 10.0
 # How contrasts move together is seen in a sample of this size; of more contrasts it would be too large a matrix.
 _DRAWN, _SEED = 4_000, Seed(1_822)
 _MOST_CONTRASTS = 1_500
@@ -177,9 +178,10 @@ def solved(
         gradient = np.concatenate(met) - goal + penalty * weights
         return centred - float((weights * goal).sum()) + 0.5 * float((penalty * weights**2).sum()), inward(gradient)
 
-    found, _, report = fmin_l_bfgs_b(
-        dual, np.zeros(begin.size), m=_MEMORY, factr=_PRECISION, pgtol=_GRADIENT, maxiter=_STEPS
-    )
+    surest = min(float(pulls[one].departure.uncertainty.min()) for one in tables)
+    close = max(_SMALL * surest**0.5, _LEAST)
+    first = np.zeros(begin.size)
+    found, _, report = fmin_l_bfgs_b(dual, first, m=_MEMORY, factr=_NO_END, pgtol=close, maxiter=_STEPS)
     return dict(zip(tables, thetas(begin + outward(found)), strict=True)), int(report["funcalls"])
 
 
@@ -200,8 +202,8 @@ def _whitened(covariance: Floats, penalty: Floats) -> tuple[_Linear, _Linear]:
 
 
 def _along(pull: Pull, theta: Floats | None) -> Floats:
-    """Return the weight of each contrast in an earlier θ, 0 where there is none."""
-    functions = pull.departure.contrasts.functions
+    """Return the weight of each contrast in an earlier θ; where there is none, what a small departure would need."""
     if theta is None:
-        return np.zeros(functions.shape[1])
+        return pull.followed * pull.departure.seen
+    functions = pull.departure.contrasts.functions
     return np.asarray(functions.T @ (theta * np.maximum(pull.departure.expected, 0.0)))
