@@ -1,8 +1,8 @@
 """Our fit, by the same door: bins of people in, noise bought from a ledger, bins of synthetic people out.
 
 ``manikin_fit.py TASK ANSWER flat`` knows the bins alone; ``clinical`` starts from the model diabetes-screening, whose
-variables the columns have to be, and gives values instead of bins; ``prior`` is that model alone, which asks nothing; ``tree`` measures a tree of pairs and fits them in
-closed form.
+variables the columns have to be, and gives values instead of bins; ``prior`` is that model alone, which asks nothing;
+``tree`` measures a tree of pairs and fits them in closed form.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from manikin.generators.graphical import (
     Places,
     Prior,
     WeightedParticles,
+    again,
     counted,
     fit,
     flat,
@@ -81,6 +82,18 @@ class Agreement:
     def bent(self, block: int = BLOCK) -> Bent:
         """Return what a sampler needs; where bins are drawn first, so many patients are shared out together."""
         return bent_by(self.fit, self.log_z, self.ceiling, block)
+
+    def again(self, seed: Seed, number: int) -> Agreement:
+        """Return the agreement of a release by its number: this one for 0, others redrawn within its uncertainty.
+
+        Raises:
+            AggregatesError: It lies so far from the model that hardly a candidate would be accepted.
+        """
+        if not number:
+            return self
+        redrawn = snapped(again(self.fit, seed, number))
+        log_z, ceiling = _scale(redrawn)
+        return replace(self, fit=redrawn, log_z=log_z, ceiling=ceiling)
 
     def locked(self) -> dict[str, Any]:
         """Return what a lock has to tell, so that patients can be made again on any processor."""

@@ -17,6 +17,7 @@ from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
 from manikin.generators.graphical.marginals import Places, counted, size_of
 from manikin.generators.graphical.trees import fit_tree
+from manikin.generators.graphical.uncertainty import again
 
 __all__ = [
     "BLOCK",
@@ -31,6 +32,7 @@ __all__ = [
     "Places",
     "Prior",
     "WeightedParticles",
+    "again",
     "counted",
     "fit",
     "fit_tree",

@@ -5,7 +5,7 @@ Both answer one question, for any bend: what the normalising constant and the ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,10 +26,14 @@ _SEED = Seed(1_957)
 
 
 class Expectation(Protocol):
-    """A bent distribution, as far as its marginals."""
+    """A bent distribution: its marginals, and patients of it in bins."""
 
     def over(self, places: Places) -> Floats:
         """Return the share of each cell of a table, flat."""
+        ...
+
+    def drawn(self, uniform: Callable[[int], Floats], size: int) -> Codes:
+        """Return the bins of patients, each drawn by itself; ``uniform`` gives the draws of a number of streams."""
         ...
 
 
@@ -99,6 +103,12 @@ class WeightedParticles:
         """Return the share of each cell."""
         size = size_of(self.particles.shape, places)
         return np.asarray(np.bincount(self.particles.cells(places), self.weights, size), np.float64)
+
+    def drawn(self, uniform: Callable[[int], Floats], size: int) -> Codes:
+        """Return the bins of ``size`` particles, each as likely as its weight."""
+        chosen = np.searchsorted(np.cumsum(self.weights), uniform(0) * self.weights.sum(), side="right")
+        assert len(chosen) == size
+        return np.asarray(self.particles.codes[np.minimum(chosen, self.weights.size - 1)], np.int16)
 
     @property
     def effective(self) -> float:
@@ -221,6 +231,10 @@ class CalibratedTree:
             within = self.beliefs.over(places)
             self._found[places] = self._counted(places) if within is None else within
         return self._found[places]
+
+    def drawn(self, uniform: Callable[[int], Floats], size: int) -> Codes:
+        """Return the bins of patients, one variable after the other."""
+        return self.drawing.independent(uniform, size)
 
     @property
     def drawing(self) -> Drawing:

@@ -19,7 +19,7 @@ import numpy as np
 from manikin.codebook import Bins
 from manikin.streams import Floats
 
-_LEAST = 1e-7
+LEAST = 1e-7
 # Contrasts of this degree beyond the least and finer ones are alike in how much is expected of them; of a wide table,
 # the finest are left out.
 _FINEST = 3
@@ -40,7 +40,7 @@ class Contrasts:
 def contrasts_of(axes: Sequence[Bins], expected: Floats) -> Contrasts:
     """Return the contrasts of a table over some variables, of whose cells the shares are expected, flat."""
     columns, classes = _design(tuple((axis.count, not axis.levels, axis.missing) for axis in axes))
-    root = np.sqrt(np.maximum(expected, _LEAST))
+    root = np.sqrt(np.maximum(expected, LEAST))
     orthonormal, _ = np.linalg.qr(columns * root[:, None])
     return Contrasts(np.ascontiguousarray(orthonormal[:, 1:] / root[:, None]), classes)
 

@@ -7,25 +7,29 @@ against the prior, wider ones against the fit to these; how far each contrast is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import fmin_l_bfgs_b
 
 from manikin.codebook import Domain
 from manikin.generators.graphical.carrier import Bend, Carrier, Expectation
 from manikin.generators.graphical.contrasts import contrasts_of
 from manikin.generators.graphical.evidence import Belief, Departure, ridge, weighed
-from manikin.generators.graphical.marginals import Places
-from manikin.streams import Floats
+from manikin.generators.graphical.marginals import Places, cells_of
+from manikin.streams import Floats, Seed
 
 _STEPS = 200
 _MEMORY = 20
 # The search ends where no contrast is further from its goal than a small part of how sure the surest one is.
 _SMALL, _LEAST = 0.02, 1e-7
 _NO_END = 10.0
+# How contrasts move together is seen in a sample of this size; of more contrasts it would be too large a matrix.
+_DRAWN, _SEED = 4_000, Seed(1_822)
+_MOST_CONTRASTS = 1_500
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,22 @@ class Fit:
         """The bent distribution."""
         return self.prior.carrier.bent_by(tuple(self.bend)).expectation(tuple(self.bend.values()))
 
+    @cached_property
+    def covariance(self) -> Floats | None:
+        """How the contrasts of its tables move together from patient to patient; None where they are too many."""
+        contrasts = {places: pull.departure.contrasts.functions for places, pull in self.pulls.items()}
+        if sum(each.shape[1] for each in contrasts.values()) > _MOST_CONTRASTS:
+            return None
+        shape = self.prior.carrier.shape
+        codes = self.expected.drawn(lambda stream: _SEED.stream(str(stream)).uniform(0, _DRAWN), _DRAWN)
+        values = np.hstack([each[cells_of(codes, shape, places)] for places, each in contrasts.items()])
+        values -= values.mean(axis=0)
+        return np.asarray(values.T @ values / _DRAWN)
+
+    def tells(self, places: Places) -> bool:
+        """Return whether variables were measured together; how they hang together is the prior's word where not."""
+        return any(set(places) <= set(table) for table in self.pulls)
+
 
 def fit(prior: Prior, measured: Sequence[Measured], start: Fit | None = None) -> Fit:
     """Return the fit of a prior to tables, each of different variables.
@@ -95,7 +115,7 @@ def fit(prior: Prior, measured: Sequence[Measured], start: Fit | None = None) ->
     if not joints:
         return first
     pulls = {**first.pulls, **_pulls(prior, first.expected, joints)}
-    bend, evaluations = _solved(prior.carrier, pulls, start.bend if start else first.bend)
+    bend, evaluations = solved(prior.carrier, pulls, start.bend if start else first.bend)
     return Fit(prior, pulls, bend, evaluations, first)
 
 
@@ -110,7 +130,7 @@ def _single_fit(prior: Prior, singles: Sequence[Measured], start: Fit | None) ->
         np.array_equal(pulls[one].departure.share, before.pulls[one].departure.share, equal_nan=True) for one in pulls
     ):
         return before
-    return Fit(prior, pulls, *_solved(prior.carrier, pulls, before.bend))
+    return Fit(prior, pulls, *solved(prior.carrier, pulls, before.bend))
 
 
 def _pulls(prior: Prior, expected: Expectation, measured: Sequence[Measured]) -> dict[Places, Pull]:
@@ -128,10 +148,13 @@ def _departure(domain: Domain, expected: Floats, one: Measured) -> Departure:
     return Departure(share, expected, one.noise, one.patients * float(told.mean()), contrasts)
 
 
-def _solved(carrier: Carrier, pulls: Mapping[Places, Pull], start: Bend) -> tuple[dict[Places, Floats], int]:
+def solved(
+    carrier: Carrier, pulls: Mapping[Places, Pull], start: Bend, covariance: Floats | None = None
+) -> tuple[dict[Places, Floats], int]:
     """Return θ that minimises the dual, and after how many evaluations.
 
-    θ of a table is a sum of its contrasts. Contrasts are of about the same curvature, so that the search is short.
+    θ of a table is a sum of its contrasts. Contrasts are of about the same curvature, so that the search is short; it
+    is shorter still where the ``covariance`` of all of them near the answer is known.
     """
     tables = tuple(pulls)
     bent = carrier.bent_by(tables)
@@ -140,25 +163,42 @@ def _solved(carrier: Carrier, pulls: Mapping[Places, Pull], start: Bend) -> tupl
     goal = np.concatenate([pulls[one].departure.seen for one in tables])
     penalty = np.concatenate([ridge(pulls[one].followed) for one in tables])
     cuts = np.cumsum([each.shape[1] for each in functions])[:-1]
-    scale = 1 / np.sqrt(1 + penalty)
+    begin = np.concatenate([_along(pulls[one], start.get(one)) for one in tables])
+    outward, inward = _scaled(penalty) if covariance is None else _whitened(covariance, penalty)
 
-    def thetas(scaled: Floats) -> list[Floats]:
-        return [each @ part for each, part in zip(functions, np.split(scaled * scale, cuts), strict=True)]
+    def thetas(weights: Floats) -> list[Floats]:
+        return [each @ part for each, part in zip(functions, np.split(weights, cuts), strict=True)]
 
-    def dual(scaled: Floats) -> tuple[float, Floats]:
-        weights = scaled * scale
-        bends = thetas(scaled)
+    def dual(steps: Floats) -> tuple[float, Floats]:
+        weights = begin + outward(steps)
+        bends = thetas(weights)
         log_z, marginals = bent.evaluate(bends)
         met = [each.T @ (found - centre) for each, found, centre in zip(functions, marginals, centres, strict=True)]
         centred = log_z - sum(float(bend @ centre) for bend, centre in zip(bends, centres, strict=True))
         gradient = np.concatenate(met) - goal + penalty * weights
-        return centred - float((weights * goal).sum()) + 0.5 * float((penalty * weights**2).sum()), gradient * scale
+        return centred - float((weights * goal).sum()) + 0.5 * float((penalty * weights**2).sum()), inward(gradient)
 
-    first = np.concatenate([_along(pulls[one], start.get(one)) for one in tables]) / scale
     surest = min(float(pulls[one].departure.uncertainty.min()) for one in tables)
     close = max(_SMALL * surest**0.5, _LEAST)
+    first = np.zeros(begin.size)
     found, _, report = fmin_l_bfgs_b(dual, first, m=_MEMORY, factr=_NO_END, pgtol=close, maxiter=_STEPS)
-    return dict(zip(tables, thetas(found), strict=True)), int(report["funcalls"])
+    return dict(zip(tables, thetas(begin + outward(found)), strict=True)), int(report["funcalls"])
+
+
+_Linear = Callable[[Floats], Floats]
+
+
+def _scaled(penalty: Floats) -> tuple[_Linear, _Linear]:
+    """Return the way from steps to weights and that of gradients back, each contrast in steps of its own size."""
+    scale = 1 / np.sqrt(1 + penalty)
+    return lambda steps: steps * scale, lambda gradient: gradient * scale
+
+
+def _whitened(covariance: Floats, penalty: Floats) -> tuple[_Linear, _Linear]:
+    """Return the same in steps in which the dual is nearly round: its curvature is covariance and penalty."""
+    triangle = cholesky(covariance + np.diag(penalty), lower=True)
+    inverse = solve_triangular(triangle, np.eye(len(penalty)), lower=True)
+    return lambda steps: steps @ inverse, lambda gradient: inverse @ gradient
 
 
 def _along(pull: Pull, theta: Floats | None) -> Floats:
