@@ -8,6 +8,7 @@ from manikin.codebook.calendar import ENDINGS, Days, IndexDates, Season, day_of_
 from manikin.codebook.dictionary import Described, read_dictionary
 from manikin.codebook.drafting import draft
 from manikin.codebook.formulas import FORMULAS, Formula
+from manikin.codebook.labels import unit_label
 from manikin.codebook.units import check_unit, factor
 from manikin.codebook.variable import (
     Basis,
@@ -49,4 +50,5 @@ __all__ = [
     "in_sentence",
     "read_dictionary",
     "snap",
+    "unit_label",
 ]

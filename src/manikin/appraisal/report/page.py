@@ -19,7 +19,8 @@ from manikin.appraisal.finding import Finding, Gate, Measure
 from manikin.appraisal.report import accuracy, graph, pictures
 from manikin.appraisal.report.forest import forest, glance, tolerances
 from manikin.appraisal.report.over_time import over_time
-from manikin.appraisal.report.svg import decimals_for, figure, identity, span, tag, unit_label, verdict
+from manikin.appraisal.report.svg import decimals_for, figure, identity, span, tag, verdict
+from manikin.codebook import unit_label
 
 _BASES = ("verified", "secondary", "recalled", "derived", "assumption")
 _LINK = re.compile(r"(?P<url>https?://[^\s<>\"']+)|\b(?:doi:\s*)?(?P<doi>10\.\d{4,9}/[^\s<>\"']+)", re.IGNORECASE)
