@@ -3,7 +3,7 @@
 Enters: nothing but published knowledge. Leaves: the ``Variable`` that every other part reads instead of guessing.
 """
 
-from manikin.codebook.bins import Bins, Codes, Domain, bins_of
+from manikin.codebook.bins import YES_NO, Bins, Codes, Domain, bins_of
 from manikin.codebook.calendar import ENDINGS, Days, IndexDates, Season, day_of_year
 from manikin.codebook.dictionary import Described, read_dictionary
 from manikin.codebook.drafting import draft
@@ -26,6 +26,7 @@ from manikin.codebook.variable import (
 __all__ = [
     "ENDINGS",
     "FORMULAS",
+    "YES_NO",
     "Basis",
     "Bins",
     "Citation",

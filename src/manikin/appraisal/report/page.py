@@ -209,7 +209,10 @@ def _plausibility(finding: Finding) -> dict[str, Any]:
 
 def _targets(finding: Finding) -> dict[str, Any]:
     """Return the forest plot and, above it, all targets at a glance."""
-    return {"glance": glance(finding.measures), "blocks": forest(finding.measures)} if finding.measures else {}
+    if not finding.measures:
+        return {}
+    judged = any(one.passed is not None for one in finding.measures)
+    return {"glance": glance(finding.measures) if judged else None, "blocks": forest(finding.measures)}
 
 
 def _correlations(finding: Finding) -> dict[str, Any]:
