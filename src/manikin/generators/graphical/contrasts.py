@@ -19,6 +19,7 @@ from manikin.codebook import Bins
 from manikin.streams import Floats
 
 _LEAST = 1e-7
+_HALF = 0.5
 # Contrasts of this degree beyond the least and finer ones are alike in how much is expected of them; of a wide table,
 # the finest are left out.
 _FINEST = 3
@@ -49,8 +50,13 @@ def contrasts_of(axes: Sequence[Bins], expected: Floats) -> Contrasts:
         columns.append(column)
     root = np.sqrt(np.maximum(expected, _LEAST))
     orthonormal, _ = np.linalg.qr(np.column_stack(columns) * root[:, None])
-    classes = tuple((of, min(finer, _FINEST)) for of, finer in (_class(which, degrees) for which in chosen[1:_MOST]))
-    return Contrasts(np.ascontiguousarray(orthonormal[:, 1:] / root[:, None]), classes)
+    # Where nobody is expected nothing can be bent: contrasts say nothing of such cells, and those of them alone are none.
+    orthonormal[expected <= 0] = 0.0
+    classes = [(of, min(finer, _FINEST)) for of, finer in (_class(which, degrees) for which in chosen[:_MOST])]
+    kept = [place for place in range(1, len(columns)) if orthonormal[:, place] @ orthonormal[:, place] > _HALF]
+    return Contrasts(
+        np.ascontiguousarray(orthonormal[:, kept] / root[:, None]), tuple(classes[place] for place in kept)
+    )
 
 
 def _class(which: Sequence[int], degrees: Sequence[Sequence[int]]) -> Class:
