@@ -70,7 +70,7 @@ def _most_moved(names: tuple[str, str], table: Shares) -> Association | None:
     def margin(shares: Floats | None) -> Floats | None:
         return None if shares is None else shares.reshape(shape).sum(axis=others)
 
-    sides = [margin(each) for each in (table.model, table.told, table.fit, table.cohort)]
+    sides = [margin(each) for each in (table.model, table.among_possible, table.fit, table.cohort)]
     axes = [table.axes[place] for place in places]
     found = [
         _association(names, (one[0], other[0]), (one[1], other[1]), sides, table, summed)

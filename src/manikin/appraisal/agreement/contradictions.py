@@ -23,13 +23,17 @@ _LEAST, _LEAST_TOGETHER = 0.01, 0.03
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A share or a correlation that is another at the site than in the model, by how many standard errors."""
+    """A share or a correlation that is another at the site than in the model, by how many standard errors.
+
+    ``reached`` says whether a bend can follow it: where the model has nobody, none can.
+    """
 
     variables: tuple[str, ...]
     words: str
     model: float
     told: float
     away: float
+    reached: bool = True
 
 
 def contradictions(
@@ -46,7 +50,7 @@ def contradictions(
     found = [
         one
         for table in tables
-        if len(table.axes) == 1 and np.isfinite(table.told).all()
+        if len(table.axes) == 1 and np.isfinite(table.raw).all()
         for one in _of_one(table, meanings[table.names[0]], where)
     ]
     found += [_of_two(one, meanings, where) for one in together if one.told is not None]
@@ -93,27 +97,29 @@ def _of_one(table: Shares, meaning: Variable, where: str) -> Iterator[Contradict
     about = [recorded & (np.arange(axis.count) >= code) for code in range(1, bins)]
     if axis.levels:
         about = [np.arange(axis.count) == code for code in ([1] if bins == 2 else range(bins))]
-    values = [(which, *_against(table, which, recorded)) for which in about]
+    told = np.nan_to_num(table.told)
+    values = [(which, *_against(table, told, which, recorded)) for which in about]
     if values:
-        which, model, told, away = max(values, key=lambda one: abs(one[3]))
-        words = _valued(axis, int(np.flatnonzero(which)[0]), meaning, model, told, where)
-        yield Contradiction(table.names, words, model, told, away)
+        which, model, said, away = max(values, key=lambda one: abs(one[3]))
+        words = _valued(axis, int(np.flatnonzero(which)[0]), meaning, model, said, where)
+        yield Contradiction(table.names, words, model, said, away)
     if axis.missing:
-        model, told, away = _against(table, ~recorded, np.ones(axis.count, np.bool_))
-        words = f"{meaning.title} has no value on record in {_percent(told, model)} of the patients at {where}; the model says {_percent(model, told)}"
-        yield Contradiction(table.names, words, model, told, away)
+        model, said, away = _against(table, table.raw, ~recorded, np.ones(axis.count, np.bool_))
+        reached = model > 0
+        there = f"the model says {_percent(model, said)}" if reached else "in the model everybody has one"
+        words = f"{meaning.title} is not on record in {_percent(said, model)} of the patients at {where}; {there}"
+        yield Contradiction(table.names, words, model, said, away, reached)
 
 
-def _against(table: Shares, which: Cells, among: Cells) -> tuple[float, float, float]:
+def _against(table: Shares, told: Floats, which: Cells, among: Cells) -> tuple[float, float, float]:
     """Return the share of some bins among others in the model and as told, and how far they lie apart."""
-    within = [float(side[among].sum()) for side in (table.model, table.told)]
-    model, told = (
-        float(side[which].sum()) / max(all_, 1e-9) for side, all_ in zip((table.model, table.told), within, strict=True)
-    )
-    chance = max(model * (1 - model), told * (1 - told), 0.0) / (table.patients * max(within[1], 1e-9))
-    influence = np.where(among, which - told, 0.0) / max(within[1], 1e-9)
+    within = max(float(told[among].sum()), 1e-9)
+    model = float(table.model[which].sum()) / max(float(table.model[among].sum()), 1e-9)
+    said = float(told[which].sum()) / within
+    chance = max(model * (1 - model), said * (1 - said), 0.0) / (table.patients * within)
+    influence = np.where(among, which - said, 0.0) / within
     error = np.sqrt(chance + table.noise * float((influence**2).sum()))
-    return model, told, (told - model) / float(error) if error > 0 else 0.0
+    return model, said, (said - model) / float(error) if error > 0 else 0.0
 
 
 def _valued(axis: Bins, code: int, meaning: Variable, model: float, told: float, where: str) -> str:

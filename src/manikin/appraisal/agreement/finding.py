@@ -40,13 +40,14 @@ def agreement(subject: Subject) -> Finding:
     together = associations(tables)
     where = "the sites" if bent.aggregates.parts else "the site"
     found = contradictions(tables, together, meanings, where)
+    reached = [one for one in found if one.reached]
     measures = tuple(_measures(bent, tables, meanings))
     judged = [one for one in measures if one.passed is not None]
     passed = all(one.passed for one in judged) if judged else None
     return Finding(
         CHECK,
         QUESTION,
-        _answer(bent, tables, found, judged, subject),
+        _answer(bent, tables, reached, judged, subject),
         passed,
         measures,
         _drawings(bent, tables, together, found, meanings),
@@ -124,6 +125,8 @@ def _note(table: Shares, cell: int) -> str:
     site = (
         f"the site told {100 * table.told[cell]:.1f}% ({100 * low[cell]:.1f} to {100 * high[cell]:.1f})"
         if np.isfinite(table.told[cell])
+        else "nobody in the model is there"
+        if table.model[cell] <= 0
         else "the site did not tell"
     )
     return f"the model says {100 * table.model[cell]:.1f}%, {site}"
@@ -144,6 +147,7 @@ def _drawings(
     inside = [_inside(one) for one in tables]
     return {
         "site": bent.aggregates.site,
+        "several": bool(bent.aggregates.parts),
         "promise": promise(bent.aggregates.protection, bent.aggregates.privacy_unit),
         "signed": bent.aggregates.signature is not None,
         "facts": [list(one) for one in described(bent)],
@@ -151,7 +155,9 @@ def _drawings(
         "contradictions": [
             {"words": one.words, "model": _plain(one.model), "told": _plain(one.told), "away": round(one.away, 1)}
             for one in found
+            if one.reached
         ],
+        "unreached": [one.words for one in found if not one.reached],
         "variables": [_variable(one, meanings) for one in tables if len(one.axes) == 1],
         "pairs": [_pair(one, meanings) for one in together],
         "tables": [_table(one, meanings) for one in tables],
@@ -189,6 +195,8 @@ def _variable(table: Shares, meanings: Mapping[str, Variable]) -> dict[str, Any]
         "fit": _listed(table.fit),
         "cohort": None if table.cohort is None else _listed(table.cohort),
         "moved": _plain(table.moved),
+        "outside": _plain(table.outside),
+        "raw": _listed(table.raw),
     }
 
 

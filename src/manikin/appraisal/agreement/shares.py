@@ -13,7 +13,7 @@ from manikin.appraisal.check import MOST_PATIENTS, Subject
 from manikin.codebook import Bins, Codes, Domain
 from manikin.cohort import Cohort
 from manikin.generators.agreement import Agreement, told
-from manikin.generators.graphical import Fit, Measured, Places
+from manikin.generators.graphical import Fit, Measured, Places, possible
 from manikin.generators.graphical.marginals import cells_of
 from manikin.streams import Floats
 
@@ -26,7 +26,8 @@ FALSE_ALARM = 0.001
 class Shares:
     """A table, flat over its cells.
 
-    ``told`` is NaN where a cell was suppressed; ``noise`` is the variance of what was added to each of its shares, and
+    ``told`` is of those patients who are in a cell where the model has anybody, as the fit sees it, and NaN in other cells
+    and where one was suppressed; ``raw`` is of all patients. ``noise`` is the variance of what was added to each of its shares, and
     ``patients`` of how many they are. ``followed`` is how much of the departure from the model the fit follows.
     ``cohort`` is None where it can't be counted, and ``size`` of how many patients it is.
     """
@@ -34,6 +35,7 @@ class Shares:
     axes: tuple[Bins, ...]
     model: Floats
     told: Floats
+    raw: Floats
     noise: float
     patients: float
     followed: float
@@ -56,6 +58,16 @@ class Shares:
     def interval(self) -> tuple[Floats, Floats]:
         """The 95% interval of each told share."""
         return np.maximum(self.told - SURE * self.error, 0.0), np.minimum(self.told + SURE * self.error, 1.0)
+
+    @property
+    def among_possible(self) -> Floats:
+        """What was told of those patients, with nobody in cells where the model has nobody; NaN where suppressed."""
+        return np.asarray(np.where((self.model <= 0) & np.isfinite(self.raw), 0.0, self.told))
+
+    @property
+    def outside(self) -> float:
+        """The share of the site's patients who are in cells where the model has nobody."""
+        return max(float(np.nansum(self.raw[self.model <= 0])), 0.0)
 
     @property
     def moved(self) -> float:
@@ -158,8 +170,10 @@ def _absent(cohort: Cohort, names: Iterable[str]) -> dict[str, npt.NDArray[np.bo
 def _shares(agreement: Agreement, one: Measured, model: Floats, counted: Counted) -> Shares:
     axes = tuple(agreement.domain.axes[place] for place in one.places)
     fit = agreement.fit.expected.over(one.places)
-    followed = _followed(agreement.fit, one.places)
-    return Shares(axes, model, one.share, one.noise, one.patients, followed, fit, counted.over(axes), counted.size)
+    seen, followed = possible(one, model), _followed(agreement.fit, one.places)
+    return Shares(
+        axes, model, seen.share, one.share, seen.noise, seen.patients, followed, fit, counted.over(axes), counted.size
+    )
 
 
 def _followed(fit: Fit, places: Places) -> float:

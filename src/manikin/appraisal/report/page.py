@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from manikin.appraisal.appraisal import Appraisal
 from manikin.appraisal.finding import Finding, Gate, Measure
-from manikin.appraisal.report import accuracy, graph, pictures
+from manikin.appraisal.report import accuracy, agreement, graph, pictures
 from manikin.appraisal.report.forest import forest, glance, tolerances
 from manikin.appraisal.report.over_time import over_time
 from manikin.appraisal.report.svg import decimals_for, figure, identity, span, tag, verdict
@@ -24,7 +24,7 @@ from manikin.codebook import unit_label
 
 _BASES = ("verified", "secondary", "recalled", "derived", "assumption")
 _LINK = re.compile(r"(?P<url>https?://[^\s<>\"']+)|\b(?:doi:\s*)?(?P<doi>10\.\d{4,9}/[^\s<>\"']+)", re.IGNORECASE)
-_NAMES = {"time": "Over time"}
+_NAMES = {"time": "Over time", "agreement": "Aggregates"}
 _SOFT = {"assumption": "rest on assumption", "recalled": "were recalled and not looked up"}
 
 
@@ -193,6 +193,22 @@ def _sections(findings: Iterable[Finding]) -> list[Section]:
     return sections
 
 
+def _agreement(finding: Finding) -> dict[str, Any]:
+    """Return what aggregates changed: a picture a variable, and the pairs that moved most."""
+    drawings = finding.drawings
+    if not drawings.get("tables"):
+        return {}
+    shown, axis = agreement.pairs(drawings["pairs"])
+    return {
+        "who": "the sites" if drawings["several"] else "the site",
+        "counted": any(one["cohort"] for one in drawings["variables"]),
+        "panels": agreement.variables(drawings["variables"]),
+        "pairs": shown,
+        "axis": axis,
+        "cells": [(one["title"], agreement.cells(one)) for one in drawings["variables"]],
+    }
+
+
 def _plausibility(finding: Finding) -> dict[str, Any]:
     """Return how many rules of each kind were kept, and the broken ones, most broken first."""
     if not finding.measures:
@@ -309,6 +325,7 @@ def _accuracy(finding: Finding) -> dict[str, Any]:
 
 
 _LAYOUTS: Mapping[str, Callable[[Finding], dict[str, Any]]] = {
+    "agreement": _agreement,
     "plausibility": _plausibility,
     "targets": _targets,
     "correlations": _correlations,

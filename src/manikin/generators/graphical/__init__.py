@@ -14,7 +14,7 @@ from manikin.generators.graphical.carrier import (
 )
 from manikin.generators.graphical.drawing import BLOCK, Drawing
 from manikin.generators.graphical.evidence import Belief
-from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
+from manikin.generators.graphical.fit import Fit, Measured, Prior, fit, possible
 from manikin.generators.graphical.marginals import Places, counted, size_of
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "counted",
     "fit",
     "flat",
+    "possible",
     "size_of",
 ]
