@@ -57,6 +57,20 @@ def contradictions(
     return sorted((one for one in found if _matters(one)), key=lambda one: -abs(one.away))
 
 
+def out_of_reach(tables: Iterable[Shares], meanings: Mapping[str, Variable], where: str) -> Iterator[str]:
+    """Yield the shares of single variables from which the fit stays away, beyond chance and noise, in words."""
+    for table in tables:
+        if len(table.axes) > 1:
+            continue
+        apart = np.nan_to_num(table.told - table.fit)
+        for code in np.flatnonzero((np.abs(apart) > CLEAR * table.error) & (np.abs(apart) >= _LEAST)):
+            told, fit = float(table.told[code]), float(table.fit[code])
+            yield (
+                f"{meanings[table.names[0]].title}, {label_of(table.axes[0], int(code))}: {_percent(told, fit)} at {where}; "
+                f"the fit has {_percent(fit, told)}, since other tables or the model pull elsewhere"
+            )
+
+
 def name_of(names: Sequence[str], levels: Sequence[str], meanings: Mapping[str, Variable]) -> str:
     """Return what hangs together, in words."""
     first, *others = (
@@ -69,7 +83,7 @@ def name_of(names: Sequence[str], levels: Sequence[str], meanings: Mapping[str, 
 def label_of(axis: Bins, code: int) -> str:
     """Return a bin in words, without its unit."""
     if axis.missing and code == axis.count - 1:
-        return "no value on record"
+        return "not on record"
     if axis.levels:
         return axis.levels[code].replace("_", " ")
     edges = [f"{cut:g}" for cut in axis.cuts]

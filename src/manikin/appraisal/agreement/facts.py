@@ -50,12 +50,12 @@ def worth(agreement: Agreement) -> dict[int, float]:
 
 def _who(aggregates: Aggregates) -> str:
     patients = aggregates.patients
-    said = {Told.NOISY: ", told with noise", Told.PUBLIC: ", as is public", Told.EXACT: ""}[patients.told]
+    said = {Told.NOISY: " (a number with noise)", Told.PUBLIC: " (a public number)", Told.EXACT: ""}[patients.told]
     number = f"{len(aggregates.aggregates)} table{'s' if len(aggregates.aggregates) > 1 else ''}"
     source = "" if aggregates.source == aggregates.site else f" (source: {aggregates.source})"
     return (
-        f"{aggregates.site}{source} told {number} of {max(patients.number, 0):,.0f} patients{said}, "
-        f"on {aggregates.made.isoformat()}. {aggregates.population}."
+        f"{aggregates.site}{source} told {number} about {max(patients.number, 0):,.0f} patients{said}, "
+        f"made on {aggregates.made.isoformat()}. Who they are: {aggregates.population}."
     )
 
 
@@ -99,7 +99,7 @@ def _sites(aggregates: Aggregates) -> str:
 def _worth(agreement: Agreement) -> str:
     parts = [f"as much as {rounded(patients)} patients on {_OF[of]}" for of, patients in worth(agreement).items()]
     return (
-        f"About {'; '.join(parts)}. This was learnt from how far the tables depart from the model; where noise drowns what "
+        f"About {', '.join(parts)}. This was learnt from how far the tables depart from the model; where noise drowns what "
         "was told the model stands, and where they contradict it beyond noise it gives way."
     )
 

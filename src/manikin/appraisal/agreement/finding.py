@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from manikin.appraisal.agreement.associations import Association, associations
-from manikin.appraisal.agreement.contradictions import Contradiction, contradictions, label_of, name_of
+from manikin.appraisal.agreement.contradictions import Contradiction, contradictions, label_of, name_of, out_of_reach
 from manikin.appraisal.agreement.facts import described, left_out, promise, worth
 from manikin.appraisal.agreement.shares import SURE, Counted, Shares, counted_in, tables_of
 from manikin.appraisal.check import Subject
@@ -50,7 +50,7 @@ def agreement(subject: Subject) -> Finding:
         _answer(bent, tables, reached, judged, subject),
         passed,
         measures,
-        _drawings(bent, tables, together, found, meanings),
+        _drawings(bent, tables, together, found, meanings, where),
     )
 
 
@@ -143,6 +143,7 @@ def _drawings(
     together: Sequence[Association],
     found: Sequence[Contradiction],
     meanings: Mapping[str, Variable],
+    where: str,
 ) -> dict[str, Any]:
     inside = [_inside(one) for one in tables]
     return {
@@ -157,7 +158,7 @@ def _drawings(
             for one in found
             if one.reached
         ],
-        "unreached": [one.words for one in found if not one.reached],
+        "unreached": [*(one.words for one in found if not one.reached), *out_of_reach(tables, meanings, where)],
         "variables": [_variable(one, meanings) for one in tables if len(one.axes) == 1],
         "pairs": [_pair(one, meanings) for one in together],
         "tables": [_table(one, meanings) for one in tables],

@@ -17,7 +17,7 @@ from manikin.appraisal.report.svg import Scale, covering, figure, picture, short
 from manikin.codebook import unit_label
 
 _ROW = 20
-_LEFT, _WIDE = 38.0, 60.0  # where names end and tracks begin, and how wide these are, in per cent
+_LEFT, _WIDE = 34.0, 62.0  # where names end and tracks begin, and how wide these are, in per cent
 _MOST_PAIRS = 12
 
 
@@ -53,7 +53,9 @@ def variables(drawn: Sequence[Mapping[str, Any]]) -> list[Panel]:
 def pairs(drawn: Sequence[Mapping[str, Any]]) -> tuple[list[Line], Markup]:
     """Return the pairs that moved most, first those that moved more, and their axis."""
     shown = drawn[:_MOST_PAIRS]
-    scale = covering([0.0, *(value for one in shown for value in _values(one))])
+    ends = [0.0, *(value for one in shown for value in _values(one))]
+    room = 0.04 * (max(ends) - min(ends) or 1.0)
+    scale = Scale(min(ends) - room, max(ends) + room)
     return [_line(one, scale) for one in shown], _axis(scale)
 
 
@@ -62,9 +64,11 @@ def cells(variable: Mapping[str, Any]) -> list[Cell]:
     return [
         Cell(
             name,
-            *(_share(variable[side], code) for side in ("model", "told")),
+            _share(variable["model"], code),
+            _share(variable["told"], code),
             _interval(variable, code),
-            *(_share(variable[side], code) for side in ("fit", "cohort")),
+            _share(variable["fit"], code),
+            _share(variable["cohort"], code),
         )
         for code, name in enumerate(variable["bins"])
     ]
@@ -94,7 +98,7 @@ def _row(variable: Mapping[str, Any], code: int, scale: Scale) -> list[Markup]:
     parts = [tag("text", name, class_="level", x=f"{_LEFT - 2.5}%", y=middle + 4, text_anchor="end")]
     if not (variable["model"][code] or variable["fit"][code]):
         gone = variable["raw"][code]
-        said = f"{figure(max(gone, 0.0), 'share')} at the site, none here" if gone is not None else "none here"
+        said = f"{figure(max(gone, 0.0), 'share')} told, none here" if gone is not None else "none here"
         return [*parts, tag("text", said, x=f"{_LEFT + 2}%", y=middle + 4)]
     told = variable["told"][code]
     interval = (variable["low"][code], variable["high"][code]) if told is not None else None
