@@ -124,7 +124,7 @@ def _gates(findings: list[Finding]) -> tuple[Gate, ...]:
         met = sum(bool(one.passed) for one in told)
         gates.append(
             Gate(
-                "Agreement with the aggregates",
+                "Agreement with aggregates",
                 "each share as the fit expects it, but for chance and the cut-off of weights",
                 f"{met} of {len(told)}",
                 met == len(told),

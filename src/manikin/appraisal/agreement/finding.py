@@ -13,6 +13,7 @@ from manikin.appraisal.agreement.facts import described, left_out, promise, wort
 from manikin.appraisal.agreement.shares import SURE, Counted, Shares, counted_in, tables_of
 from manikin.appraisal.check import Subject
 from manikin.appraisal.finding import Finding, Measure
+from manikin.clinic import Role
 from manikin.codebook import Variable, in_sentence, unit_label
 from manikin.generators.agreement import Agreement
 from manikin.streams import Floats
@@ -162,11 +163,11 @@ def _drawings(
         "variables": [_variable(one, meanings) for one in tables if len(one.axes) == 1],
         "pairs": [_pair(one, meanings) for one in together],
         "tables": [_table(one, meanings) for one in tables],
-        "unmeasured": [
-            one.meaning.title
+        "measured": [one.title for one in meanings.values()],
+        "unmeasured": sum(
+            one.role is Role.DATA and name not in bent.domain.places
             for name, one in bent.program.model.variables.items()
-            if one.role.value == "data" and name not in bent.domain.places
-        ],
+        ),
         "inside": [sum(one for one, _ in inside), sum(all_ for _, all_ in inside)],
         "worth": {str(of): _plain(patients) for of, patients in worth(bent).items()},
         "effective": _plain(bent.effective),

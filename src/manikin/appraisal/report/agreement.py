@@ -17,7 +17,7 @@ from manikin.appraisal.report.svg import Scale, covering, figure, picture, short
 from manikin.codebook import unit_label
 
 _ROW = 20
-_LEFT, _WIDE = 34.0, 62.0  # where names end and tracks begin, and how wide these are, in per cent
+_LEFT, _WIDE = 34.0, 60.0  # where names end and tracks begin, and how wide these are, in per cent
 _MOST_PAIRS = 12
 
 

@@ -122,6 +122,12 @@ def _judge(gates: Sequence[Gate], findings: Sequence[Finding]) -> Judgement:
         return Judgement(
             "missed", "Not fit for its purpose", f"{len(failed)} of {_count(len(gates), 'gate')} failed: {which}."
         )
+    told = next((one.drawings["site"] for one in findings if one.check == "agreement" and one.passed), "")
+    if told:
+        reason = f"{_all(len(gates), 'gate')} passed: it has what the fit to the aggregates of {told} expects.{aside}"
+        return Judgement(
+            "met", "True to its aggregates", f"{reason} Published values are about others, and were not judged."
+        )
     if not any(measure.basis == "verified" for finding in findings for measure in finding.measures if measure.passed):
         return Judgement("open", "Possible, not judged", f"No verified published value was asked of it.{aside}")
     return Judgement("met", "Fit for its purpose", f"{_all(len(gates), 'gate')} passed.{aside}")
@@ -159,12 +165,18 @@ def _compared(measure: Measure) -> str:
 def _privacy(appraisal: Appraisal) -> str:
     """Return the privacy objective, what was read, and the recipient as sentences."""
     privacy = appraisal.study["privacy"]
+    told = next((one.drawings for one in appraisal.findings if one.check == "agreement"), None)
     read = (
         " Records were read to compare with, not to make it; their binned distributions and correlations are below."
         if any(finding.check == "comparison" for finding in appraisal.findings)
         else ""
     )
-    return f"{_sentence(str(privacy['objective'])).rstrip('.')}.{read} Intended recipient: {privacy['recipient']}."
+    objective = _sentence(str(privacy["objective"])).rstrip(".")
+    if told:
+        signed = "" if told["signed"] else "; not signed"
+        made = f"Made from published knowledge and from tables that {told['site']} told: {told['promise']}{signed}. No record left it."
+        objective = f"{made} The study’s stated objective: {objective}"
+    return f"{objective}.{read} Intended recipient: {privacy['recipient']}."
 
 
 def _counts(appraisal: Appraisal) -> list[tuple[str, str]]:
