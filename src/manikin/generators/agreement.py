@@ -205,7 +205,8 @@ def _beside(table: Aggregate) -> bool:
 
 
 def _declared(program: Program, domain: Domain) -> Domain:
-    known = [program.model.variables[name].meaning for name in domain.names if name in program.model.variables]
+    meanings = [one.meaning for one in program.model.variables.values()]
+    known = [one for one in meanings if one.name in domain.places or one.cuts or not one.numeric]
     return Domain(tuple(bins_of(one, missing=True) for one in known))
 
 

@@ -80,22 +80,23 @@ def name_of(names: Sequence[str], levels: Sequence[str], meanings: Mapping[str, 
     return " and ".join([first, *map(in_sentence, others)])
 
 
-def label_of(axis: Bins, code: int) -> str:
-    """Return a bin in words, without its unit."""
+def label_of(axis: Bins, code: int, unit: str = "") -> str:
+    """Return a bin in words."""
     if axis.missing and code == axis.count - 1:
         return "not on record"
     if axis.levels:
         return axis.levels[code].replace("_", " ")
-    edges = [f"{cut:g}" for cut in axis.cuts]
-    if not edges:
+    if not axis.cuts:
         return "any"
-    return (
-        f"below {edges[0]}"
-        if code == 0
-        else f"{edges[-1]} or more"
-        if code == len(edges)
-        else f"{edges[code - 1]} to <{edges[code]}"
-    )
+    if code == len(axis.cuts):
+        return f"{with_unit(axis.cuts[-1], unit)} or more"
+    upper = with_unit(axis.cuts[code], unit)
+    return f"below {upper}" if code == 0 else f"{axis.cuts[code - 1]:g} to <{upper}"
+
+
+def with_unit(value: float, unit: str) -> str:
+    """Return a number with its UCUM unit as a person writes it."""
+    return f"{value:g} {unit_label(unit)}".strip().replace(" %", "%")
 
 
 def _matters(one: Contradiction) -> bool:
@@ -142,7 +143,7 @@ def _valued(axis: Bins, code: int, meaning: Variable, model: float, told: float,
         of = "" if axis.levels == YES_NO else f", {axis.levels[code].replace('_', ' ')}"
         return f"{meaning.title}{of}: {here} at {where}; the model says {there}"
     direction = "higher" if told > model else "lower"
-    least = f"{axis.cuts[code - 1]:g} {unit_label(axis.unit)}".strip()
+    least = with_unit(axis.cuts[code - 1], axis.unit)
     return f"{meaning.title} is {direction} at {where}: {here} have {least} or more; the model says {there}"
 
 
@@ -158,7 +159,7 @@ def _of_two(one: Association, meanings: Mapping[str, Variable], where: str) -> C
 
 def _percent(share: float, beside: float) -> str:
     """Return a share in per cent, with a decimal where it would look like the other without."""
-    places = 1 if round(100 * share) == round(100 * beside) or max(share, beside) < 0.1 else 0
+    places = 1 if round(100 * share) == round(100 * beside) or max(share, beside) < 0.0995 else 0
     return f"{100 * max(share, 0.0):.{places}f}%"
 
 

@@ -14,7 +14,7 @@ from manikin.appraisal.agreement.shares import SURE, Counted, Shares, counted_in
 from manikin.appraisal.check import Subject
 from manikin.appraisal.finding import Finding, Measure
 from manikin.clinic import Role
-from manikin.codebook import Variable, in_sentence, unit_label
+from manikin.codebook import Variable, in_sentence
 from manikin.generators.agreement import Agreement
 from manikin.streams import Floats
 
@@ -89,10 +89,8 @@ def _measures(bent: Agreement, tables: Sequence[Shares], meanings: Mapping[str, 
 
 def _of_one(table: Shares, allowed: Floats | None, meaning: Variable) -> Iterator[Measure]:
     """Yield the share of each bin in the cohort, beside the fit; in the fit itself where the cohort is not counted."""
-    unit = unit_label(table.axes[0].unit)
     for cell, fit in enumerate(table.fit):
-        label, expected = label_of(table.axes[0], cell), _plain(fit)
-        name = f"{label} {unit}".strip() if table.axes[0].cuts and cell < len(table.axes[0].cuts) + 1 else label
+        name, expected = label_of(table.axes[0], cell, table.axes[0].unit), _plain(fit)
         if allowed is None or table.cohort is None:
             yield Measure(name, expected, unit="share", group=meaning.title, note=f"the fit; {_note(table, cell)}")
             continue
