@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from manikin.appraisal.accuracy import accuracy
+from manikin.appraisal.agreement import agreement
 from manikin.appraisal.appraisal import Appraisal
 from manikin.appraisal.check import Check, Subject
 from manikin.appraisal.defects import defects
@@ -22,6 +23,10 @@ CHECKS: tuple[Check, ...] = (plausibility, targets, correlations, distributions,
 
 UNCOMPARED = "Agreement with real records: no reference was given."
 NO_COURSE = "Time: the cohort holds one index encounter for each patient, and no course."
+UNMEASURED = (
+    "What no table measured, at the site: it is as the clinical model has it, and moved only as far as the model ties it to "
+    "what was measured."
+)
 NOT_ASSESSED = (
     "Usefulness for training: whether a model trained here works on real patients.",
     NO_COURSE,
@@ -52,6 +57,9 @@ def appraise(
     for number, check in enumerate(checks):
         progress(number, len(checks))
         findings.append(check(patients))
+    if subject.agreement is not None:
+        # What was told about real patients comes before what is published of others.
+        findings.insert(_place(findings, "targets"), agreement(patients))
     if subject.cohort.layout.defects:
         findings.append(defects(recorded))
     if subject.accuracy is not None:
@@ -72,6 +80,7 @@ def appraise(
         findings=tuple(findings),
         not_assessed=(
             *((UNCOMPARED,) if compared is None else ()),
+            *((UNMEASURED,) if subject.agreement is not None else ()),
             *(one for one in NOT_ASSESSED if not has_course or one != NO_COURSE),
         ),
         weak_numbers=model.numbers_by_basis(),
@@ -108,6 +117,19 @@ def _gates(findings: list[Finding]) -> tuple[Gate, ...]:
                 met == len(verified),
                 "Manikin",
                 "the cohort does not stand for the population described",
+            )
+        )
+    told = [one for one in by_name["agreement"].measures if one.passed is not None] if "agreement" in by_name else []
+    if told:
+        met = sum(bool(one.passed) for one in told)
+        gates.append(
+            Gate(
+                "Agreement with aggregates",
+                "each share as the fit expects it, but for chance and the cut-off of weights",
+                f"{met} of {len(told)}",
+                met == len(told),
+                "Manikin",
+                "the cohort does not carry what the aggregates say",
             )
         )
     error = by_name["correlations"].drawings["mean_error"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ _FEWEST = 30
 _INTERVAL = 1.96
 CORRELATION_BAR = 0.03
 _MOST_IN_MATRIX = 20
+_BESIDE = "about another population than the one that the model was bent to"
 
 
 def targets(subject: Subject) -> Finding:
@@ -48,11 +50,6 @@ def targets(subject: Subject) -> Finding:
             f"Not asked: this is the scenario '{subject.scenario}', and the targets are about the world as published."
         )
         return Finding("targets", question, answer, None)
-    if subject.agreement:
-        answer = (
-            "Not asked: the model was bent to another population than the one that is published; see the aggregates."
-        )
-        return Finding("targets", question, answer, None)
     columns = subject.columns(
         frozenset[str]().union(*(target.reads for target in model.targets.values())) & set(subject.cohort.layout.names)
     )
@@ -67,6 +64,13 @@ def targets(subject: Subject) -> Finding:
     )
     judged = [one for one in measures if one.passed is not None]
     met = sum(bool(one.passed) for one in judged)
+    if subject.agreement:
+        beside = tuple(replace(one, passed=None, note=_BESIDE) for one in measures)
+        answer = (
+            f"Shown beside and not judged: the model was bent to the patients of {subject.agreement.aggregates.site}, and these "
+            f"values are about the population that was published. {met} of {len(judged)} would be met all the same."
+        )
+        return Finding("targets", question, answer, None, beside)
     verified = [one for one in judged if one.basis == "verified"]
     answer = f"{met} of {len(judged)} published values are met, {sum(bool(one.passed) for one in verified)} of {len(verified)} verified ones among them."
     return Finding("targets", question, answer, met == len(judged) if judged else None, measures)
@@ -130,12 +134,14 @@ def correlations(subject: Subject) -> Finding:
     size = _effective(len(columns[names[0]]) if names else 0, weights)
     measures = (
         []
-        if subject.conditional or subject.biased or subject.scenario or subject.agreement
+        if subject.conditional or subject.biased or subject.scenario
         else [one for group in groups for one in _realised(group, model, columns, weights, size)]
     )
     mean_error, passed = _judged(measures, size)
+    passed = None if subject.agreement else passed
+    beside = " They are of the model as published, and not judged: it was bent." if subject.agreement else ""
     answer = (
-        f"{len(measures)} correlations were asked for; the cohort's lie within {mean_error:.3f} of them on average."
+        f"{len(measures)} correlations were asked for; the cohort's lie within {mean_error:.3f} of them on average.{beside}"
         if measures
         else "No correlation was asked for."
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from manikin.cli.aggregating import codebook, combine, key, published
 from manikin.cli.federating import federate
@@ -254,11 +254,12 @@ def _print_verdict(made: Made) -> None:
     appraisal = made.appraise()
     for gate in appraisal.gates:
         print(f"  {gate.name:<28} {'passed' if gate.passed else 'FAILED'}   {gate.reached}")
-    read = any(finding.check == "comparison" for finding in appraisal.findings)
-    print(f"  {'Private':<28} no record was used to make it{'; records were read to compare' if read else ''}")
+    print(f"  {'Private':<28} {_private(appraisal)}")
     for finding in appraisal.findings:
         if finding.check in ("targets", "comparison", "accuracy"):
             print(f"  {_sentence_of(finding.check):<28} {finding.answer}")
+    for what, words in _moved(appraisal):
+        print(f"  {what:<28} {words}")
     if made.study.scenario:
         print(f"  {'In the scenario':<28} {made.study.scenario}; the model as published is another")
     if made.study.defects:
@@ -267,6 +268,34 @@ def _print_verdict(made: Made) -> None:
     for one in appraisal.model["not_for"]:
         print(f"  {'Not for':<28} {one}")
     print(f"  {'Weakest':<28} {_weakest(appraisal)}; see docs/sources.md")
+
+
+def _private(appraisal: Appraisal) -> str:
+    """Return what was used to make it, and what the people behind that were promised."""
+    told = _told(appraisal)
+    read = any(finding.check == "comparison" for finding in appraisal.findings)
+    made = "no record was used to make it"
+    if told:
+        signed = "" if told["signed"] else "; not signed"
+        made = f"no record was used to make it, but tables of {told['site']}: {told['promise']}{signed}"
+    return f"{made}{'; records were read to compare' if read else ''}"
+
+
+def _moved(appraisal: Appraisal) -> Iterator[tuple[str, str]]:
+    """Yield what the aggregates changed most, and what in them could not be followed."""
+    told = _told(appraisal)
+    if not told:
+        return
+    moved = told["contradictions"]
+    yield "Moved most", moved[0]["words"] if moved else "nothing beyond chance and noise"
+    for words in told["unreached"][:1]:
+        more = len(told["unreached"]) - 1
+        yield "Not followed", f"{words}{f'; and {more} more, see the report' if more else ''}"
+
+
+def _told(appraisal: Appraisal) -> Mapping[str, Any] | None:
+    """Return what is told of the aggregates, if the model was bent to some."""
+    return next((one.drawings for one in appraisal.findings if one.check == "agreement"), None)
 
 
 def _print_contrast(contrast: Contrast) -> None:

@@ -3,11 +3,12 @@
 Enters: nothing but published knowledge. Leaves: the ``Variable`` that every other part reads instead of guessing.
 """
 
-from manikin.codebook.bins import Bins, Codes, Domain, bins_of
+from manikin.codebook.bins import YES_NO, Bins, Codes, Domain, bins_of
 from manikin.codebook.calendar import ENDINGS, Days, IndexDates, Season, day_of_year
 from manikin.codebook.dictionary import Described, read_dictionary
 from manikin.codebook.drafting import draft
 from manikin.codebook.formulas import FORMULAS, Formula
+from manikin.codebook.labels import unit_label
 from manikin.codebook.units import check_unit, factor
 from manikin.codebook.variable import (
     Basis,
@@ -25,6 +26,7 @@ from manikin.codebook.variable import (
 __all__ = [
     "ENDINGS",
     "FORMULAS",
+    "YES_NO",
     "Basis",
     "Bins",
     "Citation",
@@ -49,4 +51,5 @@ __all__ = [
     "in_sentence",
     "read_dictionary",
     "snap",
+    "unit_label",
 ]

@@ -79,6 +79,20 @@ class Agreement:
         expected = self.fit.expected
         return expected.effective if isinstance(expected, WeightedParticles) else 1.0
 
+    @property
+    def sample(self) -> float:
+        """How many patients what is expected was counted in: infinite where it was computed."""
+        expected = self.fit.expected
+        return self.effective * expected.weights.size if isinstance(expected, WeightedParticles) else np.inf
+
+    @property
+    def cut_off(self) -> float:
+        """How much of the bent distribution is lost where weights are cut off."""
+        expected = self.fit.expected
+        if not isinstance(expected, WeightedParticles):
+            return 0.0
+        return float(np.maximum(expected.weights - self.ceiling / expected.weights.size, 0.0).sum())
+
     def bent(self, block: int = BLOCK) -> Bent:
         """Return what a sampler needs; where bins are drawn first, so many patients are shared out together."""
         return bent_by(self.fit, self.log_z, self.ceiling, block)
@@ -150,19 +164,30 @@ def agree(program: Program, aggregates: Aggregates, particles: int = PARTICLES) 
         AggregatesError: The aggregates are about none of the model's variables, in other bins, or so far from the model
             that hardly a candidate would be accepted.
     """
+    domain, measured = told(program, aggregates)
+    prior = prior_of(program, domain, particles)
+    found = snapped(fit(prior, measured))
+    return Agreement(aggregates, program, found, *_scale(found))
+
+
+def told(program: Program, aggregates: Aggregates) -> tuple[Domain, list[Measured]]:
+    """Return what aggregates say of a model's variables: the variables in bins, and a table for each set of them.
+
+    Tables by site and those about events say nothing of them, and are left out.
+
+    Raises:
+        AggregatesError: There is no other table, or one is of other variables or bins than the model's.
+    """
     wanted = about_everyone(aggregates)
-    tables = [one for one in wanted.aggregates if SITE not in one.attributes and _fits(program, one)]
-    if not tables:
+    tables = tuple(one for one in wanted.aggregates if not _beside(one))
+    if not any(_fits(program, one) for one in tables):
         raise AggregatesError(
             f"None of the tables is about variables of '{program.model.name}': there is nothing to agree with. "
             f"They were measured in the codebook {aggregates.codebook}."
         )
     domain = Domain(tuple({axis.name: axis for one in tables for axis in one.axes}.values()))
-    check_against(wanted, _declared(program, wanted))
-    prior = prior_of(program, domain, particles)
-    shares = [shares_of(one, domain, patients_of(wanted, one)) for one in tables]
-    found = snapped(fit(prior, together(shares)))
-    return Agreement(aggregates, program, found, *_scale(found))
+    check_against(replace(wanted, aggregates=tables), _declared(program, domain))
+    return domain, together([shares_of(one, domain, patients_of(wanted, one)) for one in tables])
 
 
 def shares_of(table: Aggregate, domain: Domain, patients: float) -> Measured:
@@ -193,8 +218,14 @@ def _fits(program: Program, table: Aggregate) -> bool:
     return all(name in program.model.variables for name in table.attributes)
 
 
-def _declared(program: Program, aggregates: Aggregates) -> Domain:
-    known = [program.model.variables[name].meaning for name in aggregates.variables if name in program.model.variables]
+def _beside(table: Aggregate) -> bool:
+    """Return whether a table is by site, or about events: their questions have names such as ``events: hba1c``."""
+    return SITE in table.attributes or any(":" in name for name in table.attributes)
+
+
+def _declared(program: Program, domain: Domain) -> Domain:
+    meanings = [one.meaning for one in program.model.variables.values()]
+    known = [one for one in meanings if one.name in domain.places or one.cuts or not one.numeric]
     return Domain(tuple(bins_of(one, missing=True) for one in known))
 
 

@@ -244,7 +244,8 @@ class KnowledgeSampler:
             if one.observed and (self.follow_up or name not in self.model.later)
         }
         for name in self._hidden:
-            found[observed(name)] = found.get(observed(name), True) & ~columns[hidden(name)]
+            # The fit decides on all who are not on record, those of whom the model would say so among them.
+            found[observed(name)] = ~columns[hidden(name)]
         if self.selection.strata:
             size = len(next(iter(columns.values())))
             found[WEIGHT] = np.broadcast_to(1.0 / self.selection.multiplicity(scope), (size,)).astype(np.float64)

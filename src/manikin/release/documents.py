@@ -70,6 +70,7 @@ def write_documents(
         "represented": _represented(cohort),
         "missing": next(one.answer for one in appraisal.findings if one.check == "missingness"),
         "disclosure": _disclosure(cohort),
+        "told": next((one.drawings for one in appraisal.findings if one.check == "agreement"), None),
         "dictionary": entries,
         "record": _record(model, cohort),
         "pathway": model.pathway if cohort.layout.vocabulary else None,

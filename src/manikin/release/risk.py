@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from manikin.aggregates import Aggregates, Tier
+from manikin.appraisal.agreement import promise
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,10 @@ def assess(
         f"Recipient: {recipient}. Passing the data on does not raise the risk to any person.",
     )
     if aggregates is not None:
-        return _bent(aggregates, remaining, compared=compared)
+        passed_on = (
+            f"Recipient: {recipient}. Passing the data on tells of the people behind the tables no more than these do."
+        )
+        return _bent(aggregates, (*remaining[:-1], passed_on), compared=compared)
     if compared:
         return Risk("moderate", "controlled", COMPARED, (*reasons, _AGGREGATES), remaining)
     return Risk("low", "open", UNREAD, reasons, remaining)
@@ -60,13 +64,13 @@ def _bent(aggregates: Aggregates, remaining: tuple[str, ...], *, compared: bool)
     """Return the risk of a cohort that was bent to aggregates: it is that of the aggregates, since nothing else was read."""
     protection = aggregates.protection
     lineage = (
-        f"No record of any person was read to make it. Records were read inside {aggregates.site}, which told "
-        f"{len(aggregates.aggregates)} tables: {_promise(aggregates)}."
+        f"No record of any person entered it. Records were read inside {aggregates.site}, which told "
+        f"{len(aggregates.aggregates)} tables: {promise(protection, aggregates.privacy_unit)}."
     )
     reasons: tuple[str, ...] = (
         f"The clinical model was bent until it agreed with tables of {aggregates.source}; whatever is computed from them "
         "tells no more about anybody than they do.",
-        f"The tables: {_promise(aggregates)}. The privacy unit is the {aggregates.privacy_unit}: {aggregates.neighbours}.",
+        f"The tables: {promise(protection, aggregates.privacy_unit)}. The privacy unit is the {aggregates.privacy_unit}: {aggregates.neighbours}.",
     )
     # Open needs more than a promise: attacks that failed, and two people who say so.
     strict = compared or not protection.private or aggregates.tier is Tier.CONTROLLED
@@ -74,15 +78,6 @@ def _bent(aggregates: Aggregates, remaining: tuple[str, ...], *, compared: bool)
     if compared:
         lineage, reasons = f"{lineage} {_ALSO_COMPARED}", (*reasons, _AGGREGATES)
     return Risk("moderate", tier.value, lineage, reasons, remaining)
-
-
-def _promise(aggregates: Aggregates) -> str:
-    protection = aggregates.protection
-    if protection.private:
-        return f"differentially private, epsilon {protection.epsilon:g} at delta {protection.delta:g} for each patient"
-    if protection.min_cell is not None:
-        return f"exact, with counts below {protection.min_cell} suppressed; not differentially private"
-    return f"{protection.kind.value}; not differentially private"
 
 
 UNREAD = "No record of any person was read."

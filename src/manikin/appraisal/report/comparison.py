@@ -21,9 +21,9 @@ from manikin.appraisal.report.svg import (
     short,
     span,
     tag,
-    unit_label,
 )
 from manikin.appraisal.twins import Contrast, Difference
+from manikin.codebook import unit_label
 
 _HEIGHT = 26
 _TIMES = (("a", 8_766.0), ("d", 24.0), ("h", 1.0))

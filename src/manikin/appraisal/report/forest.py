@@ -24,9 +24,9 @@ from manikin.appraisal.report.svg import (
     short,
     span,
     tag,
-    unit_label,
     verdict,
 )
+from manikin.codebook import unit_label
 
 _HEIGHT = 30
 _REACH = 2.0  # tolerances shown to either side; a point further out sits at the edge

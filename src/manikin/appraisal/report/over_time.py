@@ -8,9 +8,10 @@ from typing import Any
 from markupsafe import Markup
 
 from manikin.appraisal.report.plots import trajectories, wait
-from manikin.appraisal.report.svg import figure, picture, stretched, tag, unit_label
+from manikin.appraisal.report.svg import figure, picture, stretched, tag
 from manikin.appraisal.report.timelines import LANE, Row, anchor, colours_of, patient_lanes, time_axis
 from manikin.appraisal.time.axis import Axis, in_units, said
+from manikin.codebook import unit_label
 
 _FLOW = 250  # height of the picture of where patients are, in pixels
 # Where the axis of spreads may begin to be logarithmic, in minutes.

@@ -16,14 +16,15 @@ from markupsafe import Markup
 
 from manikin.appraisal.appraisal import Appraisal
 from manikin.appraisal.finding import Finding, Gate, Measure
-from manikin.appraisal.report import accuracy, graph, pictures
+from manikin.appraisal.report import accuracy, agreement, graph, pictures
 from manikin.appraisal.report.forest import forest, glance, tolerances
 from manikin.appraisal.report.over_time import over_time
-from manikin.appraisal.report.svg import decimals_for, figure, identity, span, tag, unit_label, verdict
+from manikin.appraisal.report.svg import decimals_for, figure, identity, span, tag, verdict
+from manikin.codebook import unit_label
 
 _BASES = ("verified", "secondary", "recalled", "derived", "assumption")
 _LINK = re.compile(r"(?P<url>https?://[^\s<>\"']+)|\b(?:doi:\s*)?(?P<doi>10\.\d{4,9}/[^\s<>\"']+)", re.IGNORECASE)
-_NAMES = {"time": "Over time"}
+_NAMES = {"time": "Over time", "agreement": "Aggregates"}
 _SOFT = {"assumption": "rest on assumption", "recalled": "were recalled and not looked up"}
 
 
@@ -121,6 +122,12 @@ def _judge(gates: Sequence[Gate], findings: Sequence[Finding]) -> Judgement:
         return Judgement(
             "missed", "Not fit for its purpose", f"{len(failed)} of {_count(len(gates), 'gate')} failed: {which}."
         )
+    told = next((one.drawings["site"] for one in findings if one.check == "agreement" and one.passed), "")
+    if told:
+        reason = f"{_all(len(gates), 'gate')} passed: it has what the fit to the aggregates of {told} expects.{aside}"
+        return Judgement(
+            "met", "True to its aggregates", f"{reason} Published values are about others, and were not judged."
+        )
     if not any(measure.basis == "verified" for finding in findings for measure in finding.measures if measure.passed):
         return Judgement("open", "Possible, not judged", f"No verified published value was asked of it.{aside}")
     return Judgement("met", "Fit for its purpose", f"{_all(len(gates), 'gate')} passed.{aside}")
@@ -158,12 +165,18 @@ def _compared(measure: Measure) -> str:
 def _privacy(appraisal: Appraisal) -> str:
     """Return the privacy objective, what was read, and the recipient as sentences."""
     privacy = appraisal.study["privacy"]
+    told = next((one.drawings for one in appraisal.findings if one.check == "agreement"), None)
     read = (
         " Records were read to compare with, not to make it; their binned distributions and correlations are below."
         if any(finding.check == "comparison" for finding in appraisal.findings)
         else ""
     )
-    return f"{_sentence(str(privacy['objective'])).rstrip('.')}.{read} Intended recipient: {privacy['recipient']}."
+    objective = _sentence(str(privacy["objective"])).rstrip(".")
+    if told:
+        signed = "" if told["signed"] else "; not signed"
+        made = f"Made from published knowledge and from tables that {told['site']} told: {told['promise']}{signed}. No record left it."
+        objective = f"{made} The study’s stated objective: {objective}"
+    return f"{objective}.{read} Intended recipient: {privacy['recipient']}."
 
 
 def _counts(appraisal: Appraisal) -> list[tuple[str, str]]:
@@ -192,6 +205,22 @@ def _sections(findings: Iterable[Finding]) -> list[Section]:
     return sections
 
 
+def _agreement(finding: Finding) -> dict[str, Any]:
+    """Return what aggregates changed: a picture a variable, and the pairs that moved most."""
+    drawings = finding.drawings
+    if not drawings.get("tables"):
+        return {}
+    shown, axis = agreement.pairs(drawings["pairs"])
+    return {
+        "who": "the sites" if drawings["several"] else "the site",
+        "counted": any(one["cohort"] for one in drawings["variables"]),
+        "panels": agreement.variables(drawings["variables"]),
+        "pairs": shown,
+        "axis": axis,
+        "cells": [(one["title"], agreement.cells(one)) for one in drawings["variables"]],
+    }
+
+
 def _plausibility(finding: Finding) -> dict[str, Any]:
     """Return how many rules of each kind were kept, and the broken ones, most broken first."""
     if not finding.measures:
@@ -208,7 +237,10 @@ def _plausibility(finding: Finding) -> dict[str, Any]:
 
 def _targets(finding: Finding) -> dict[str, Any]:
     """Return the forest plot and, above it, all targets at a glance."""
-    return {"glance": glance(finding.measures), "blocks": forest(finding.measures)} if finding.measures else {}
+    if not finding.measures:
+        return {}
+    judged = any(one.passed is not None for one in finding.measures)
+    return {"glance": glance(finding.measures) if judged else None, "blocks": forest(finding.measures)}
 
 
 def _correlations(finding: Finding) -> dict[str, Any]:
@@ -305,6 +337,7 @@ def _accuracy(finding: Finding) -> dict[str, Any]:
 
 
 _LAYOUTS: Mapping[str, Callable[[Finding], dict[str, Any]]] = {
+    "agreement": _agreement,
     "plausibility": _plausibility,
     "targets": _targets,
     "correlations": _correlations,

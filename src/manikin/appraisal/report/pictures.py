@@ -9,7 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from manikin.appraisal.report.svg import Scale, figure, mark, picture, short, stretched, tag, unit_label
+from manikin.appraisal.report.svg import Scale, figure, mark, picture, short, stretched, tag
+from manikin.codebook import unit_label
 
 _CELL = 40
 _LEGIBLE = 20  # variables beyond which a cell is too small for its number

@@ -11,10 +11,10 @@ from typing import Any
 from markupsafe import Markup
 
 from manikin.appraisal.report.pictures import Panel
-from manikin.appraisal.report.svg import Scale, covering, figure, picture, short, stretched, tag, unit_label
+from manikin.appraisal.report.svg import Scale, covering, figure, picture, short, stretched, tag
 from manikin.appraisal.report.timelines import anchor
 from manikin.appraisal.time.axis import Axis, said
-from manikin.codebook import in_sentence
+from manikin.codebook import in_sentence, unit_label
 
 _PLOT = 150  # height of a plot, in pixels
 

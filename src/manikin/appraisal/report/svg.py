@@ -12,13 +12,6 @@ from hashlib import sha256
 
 from markupsafe import Markup, escape
 
-_UNITS = {
-    "a": "years", "d": "days", "h": "hours", "min": "min", "1": "", "share": "", "mm[Hg]": "mmHg", "[pH]": "",
-    "{score}": "", "{count}": "", "Cel": "°C",
-    "wk": "weeks", "mo": "months",
-}  # fmt: skip
-_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:
     """Return an element with its text and attributes escaped; underscores in names become hyphens, None is left out."""
@@ -137,18 +130,6 @@ def decimals_for(interval: tuple[float, float] | None, unit: str = "") -> int | 
     return min(4, max(1 if unit == "share" else 0, math.ceil(-math.log10(width / 3))))
 
 
-def unit_label(unit: str) -> str:
-    """Return a UCUM unit as printed in a journal."""
-    if unit in _UNITS:
-        return _UNITS[unit]
-    label = unit.replace("mm[Hg]", "mmHg").replace("10*", "10^").translate(str.maketrans("_", " ", "{}"))
-    parts = label.split("^")
-    raised = parts[0] + "".join(_raise_leading(part) for part in parts[1:])
-    return (
-        raised.replace("m2", "m²").replace("m3", "m³").replace("uL", "µL").replace("umol", "µmol").replace("ug", "µg")
-    )
-
-
 def identity(*parts: object) -> str:
     """Return an id made from content, so that equal pages are equal to the byte."""
     return "i" + sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:10]
@@ -174,9 +155,3 @@ def _round_step(about: float) -> float:
     """Return the step of 1, 2 or 5 times a power of ten at or above ``about``."""
     power = 10.0 ** math.floor(math.log10(about))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= about * (1 - 1e-9))
-
-
-def _raise_leading(text: str) -> str:
-    """Return ``text`` with its leading digits as superscripts."""
-    digits = text[: len(text) - len(text.lstrip("0123456789-"))]
-    return digits.translate(_SUPERSCRIPTS) + text[len(digits) :]

@@ -9,9 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from manikin.appraisal.report.svg import figure, picture, short, stretched, tag, unit_label
+from manikin.appraisal.report.svg import figure, picture, short, stretched, tag
 from manikin.appraisal.time.axis import Axis, said
-from manikin.codebook import in_sentence
+from manikin.codebook import in_sentence, unit_label
 
 LANE, _VALUES = 22, 42  # heights of lanes, in pixels
 _LETTER = 7 / 230  # width of a letter, as a share of a lane

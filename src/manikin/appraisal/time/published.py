@@ -41,8 +41,7 @@ def waits(subject: Subject, most: int) -> list[dict[str, Any]]:
     timed = {
         target.name: variable
         for target in on_time(model)
-        if not (subject.conditional or subject.biased or subject.agreement)
-        and target.reads <= {*kept, *subject.program.parameters}
+        if not (subject.conditional or subject.biased) and target.reads <= {*kept, *subject.program.parameters}
         for variable in [_timed(target, model)]
         if variable is not None
     }

@@ -14,7 +14,7 @@ from manikin.generators.graphical.carrier import (
 )
 from manikin.generators.graphical.drawing import BLOCK, Drawing
 from manikin.generators.graphical.evidence import Belief
-from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
+from manikin.generators.graphical.fit import Fit, Measured, Prior, fit, possible
 from manikin.generators.graphical.marginals import Places, counted, size_of
 from manikin.generators.graphical.trees import fit_tree
 from manikin.generators.graphical.uncertainty import again
@@ -37,5 +37,6 @@ __all__ = [
     "fit",
     "fit_tree",
     "flat",
+    "possible",
     "size_of",
 ]

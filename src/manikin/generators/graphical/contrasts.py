@@ -20,6 +20,7 @@ from manikin.codebook import Bins
 from manikin.streams import Floats
 
 LEAST = 1e-7
+_HALF = 0.5
 # Contrasts of this degree beyond the least and finer ones are alike in how much is expected of them; of a wide table,
 # the finest are left out.
 _FINEST = 3
@@ -42,7 +43,14 @@ def contrasts_of(axes: Sequence[Bins], expected: Floats) -> Contrasts:
     columns, classes = _design(tuple((axis.count, not axis.levels, axis.missing) for axis in axes))
     root = np.sqrt(np.maximum(expected, LEAST))
     orthonormal, _ = np.linalg.qr(columns * root[:, None])
-    return Contrasts(np.ascontiguousarray(orthonormal[:, 1:] / root[:, None]), classes)
+    orthonormal = orthonormal[:, 1:]
+    if expected.min() > 0:
+        return Contrasts(np.ascontiguousarray(orthonormal / root[:, None]), classes)
+    # Where nobody is expected nothing can be bent: contrasts say nothing of such cells, and those of them alone are none.
+    orthonormal = np.where(expected[:, None] > 0, orthonormal, 0.0)
+    kept = np.flatnonzero((orthonormal**2).sum(axis=0) > _HALF)
+    found = np.ascontiguousarray(orthonormal[:, kept] / root[:, None])
+    return Contrasts(found, tuple(classes[place] for place in kept))
 
 
 _Scale = tuple[int, bool, bool]

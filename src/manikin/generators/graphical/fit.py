@@ -140,12 +140,26 @@ def _pulls(prior: Prior, expected: Expectation, measured: Sequence[Measured]) ->
     return dict(zip((one.places for one in measured), pulls, strict=True))
 
 
-def _departure(domain: Domain, expected: Floats, one: Measured) -> Departure:
+def possible(one: Measured, expected: Floats) -> Measured:
+    """Return a table as shares of those patients who are in cells where anybody is expected; other cells are NaN.
+
+    No bend reaches a cell in which the prior has nobody, such as that of a missing value where a model always has one.
+    """
+    inside = expected > 0
+    known = float(one.share[inside].sum())
+    if inside.all() or not known > 0:
+        return one
+    share = np.where(inside, one.share / known, np.nan)
+    return Measured(one.places, share, one.noise / known**2, one.patients * known)
+
+
+def _departure(domain: Domain, expected: Floats, measured: Measured) -> Departure:
+    one = possible(measured, expected)
     told = np.isfinite(one.share)
     share = np.where(told, one.share, expected)
     contrasts = contrasts_of([domain.axes[place] for place in one.places], expected)
     # Of cells that are not told, nothing is known but what was expected: contrasts see them as if it were so.
-    return Departure(share, expected, one.noise, one.patients * float(told.mean()), contrasts)
+    return Departure(share, expected, one.noise, one.patients * float(told[expected > 0].mean()), contrasts)
 
 
 def solved(
