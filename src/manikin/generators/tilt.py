@@ -16,7 +16,7 @@ import numpy.typing as npt
 from manikin.clinic import Program
 from manikin.clinic.expressions import Columns
 from manikin.clinic.program import Within
-from manikin.codebook import Bins, Codes, Domain, Kind, Variable
+from manikin.codebook import Bins, Codes, Domain, Kind, Variable, drawn_from
 from manikin.generators.graphical import BLOCK, Drawing, Places
 from manikin.generators.graphical.marginals import cells_of
 from manikin.streams import Floats, Ordinals, Seed
@@ -92,7 +92,7 @@ class Clamped:
         codes = self.codes(seed, ordinals, attempt)
         clamps, unrecorded = {}, {}
         for axis, mine in zip(self.domain.axes, codes.T, strict=True):
-            low, high = _edges(program, axis)
+            low, high = edges(program, axis)
             clamps[axis.name] = Within(low[mine], high[mine])
             if axis.missing:
                 unrecorded[hidden(axis.name)] = mine == axis.count - 1
@@ -134,8 +134,8 @@ def read_by(program: Program, domain: Domain) -> frozenset[str]:
     return frozenset(domain.names).union(*(one.reads for one in asked if one is not None))
 
 
-def _edges(program: Program, axis: Bins) -> tuple[Floats, Floats]:
-    """Return the positions at which each bin of a root of the model begins and ends."""
+def edges(program: Program, axis: Bins) -> tuple[Floats, Floats]:
+    """Return the positions at which each bin of a root of the model begins and ends; those without a value have any."""
     one = program.model.variables[axis.name]
     bins = axis.count - axis.missing
     spans = [one.rule.span(program.parameters, *_values(one.meaning, axis, code)) for code in range(bins)]
@@ -147,8 +147,6 @@ def _values(meaning: Variable, axis: Bins, code: int) -> tuple[float, float]:
     """Return the least and the greatest value of a bin as they are drawn, before they are snapped; levels by code."""
     if axis.levels:
         return code, code
-    low, high = (-math.inf, *axis.cuts, math.inf)[code : code + 2]
-    if meaning.kind is Kind.COUNT:
-        return low, math.ceil(high) - 1 if math.isfinite(high) else high
-    half = (meaning.precision or 0.0) / 2
-    return low - half, high - half
+    inner = [drawn_from(meaning, cut) for cut in axis.cuts]
+    low, high = (-math.inf, *inner, math.inf)[code : code + 2]
+    return low, high - 1 if meaning.kind is Kind.COUNT else high
