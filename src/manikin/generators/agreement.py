@@ -6,15 +6,15 @@ variables know nothing of each other, as those of a bare codebook, by a junction
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from manikin.aggregates import SITE, Aggregate, Aggregates, about_everyone, check_against, digest, patients_of
-from manikin.clinic import Program
-from manikin.codebook import Domain, bins_of
+from manikin.clinic import ClinicalModel, Program
+from manikin.codebook import Bins, Domain, bins_of
 from manikin.errors import AggregatesError
 from manikin.generators.graphical import (
     BLOCK,
@@ -27,11 +27,10 @@ from manikin.generators.graphical import (
     Places,
     Prior,
     WeightedParticles,
-    counted,
     fit,
     flat,
 )
-from manikin.generators.tilt import Bent, Clamped, Tilt, binned, read_by
+from manikin.generators.tilt import Bent, Clamped, Tilt, binned, edges, read_by
 from manikin.streams import Draws, Floats, Seed
 
 # The sample that stands for a model. It is simulation, and the same inside an institution and outside.
@@ -47,6 +46,8 @@ _THETA_STEP = 2.0**-30
 # How much of the bent distribution may lie where weights are cut off, so that candidates are not refused for the sake of a few.
 _CUT_OFF = 0.002
 _LEAST_ACCEPTED = 1 / 2_000
+# A bin that a root of a model leaves empty is rare, and not impossible.
+_RARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,13 @@ def prior_of(program: Program, domain: Domain, particles: int = PARTICLES) -> Pr
         domain: The variables that are fitted, in bins.
         particles: How large a sample stands for the model.
     """
+    if program.model.flat:
+        return flat_prior(domain)
+    if _independent(program, domain):
+        return Prior(Independent(tuple(_shares(program, axis) for axis in domain.axes)), domain, NO_KNOWLEDGE)
     columns = program.sample(program.needed_for(read_by(program, domain)), Draws(_SEED, np.arange(particles)))
     codes, inside = binned(program, columns, domain)
-    if not _independent(program, domain.names):
-        return Prior(Particles(codes[inside], domain.shape), domain, KNOWLEDGE)
-    shares = [_positive(counted(codes[inside], domain.shape, (place,))) for place in range(len(domain.axes))]
-    return Prior(Independent(tuple(shares)), domain, NO_KNOWLEDGE)
+    return Prior(Particles(codes[inside], domain.shape), domain, KNOWLEDGE)
 
 
 def flat_prior(domain: Domain) -> Prior:
@@ -131,19 +133,27 @@ def agree(program: Program, aggregates: Aggregates, particles: int = PARTICLES) 
         AggregatesError: The aggregates are about none of the model's variables, in other bins, or so far from the model
             that hardly a candidate would be accepted.
     """
+    domain, measured = told_of(program.model, aggregates)
+    found = snapped(fit(prior_of(program, domain, particles), measured))
+    return Agreement(aggregates, program, found, *_scale(found))
+
+
+def told_of(model: ClinicalModel, aggregates: Aggregates) -> tuple[Domain, list[Measured]]:
+    """Return what aggregates tell of a model's variables: these in bins, and shares, those of the same variables made one.
+
+    Raises:
+        AggregatesError: The aggregates are about none of the model's variables, or in other bins.
+    """
     wanted = about_everyone(aggregates)
-    tables = [one for one in wanted.aggregates if SITE not in one.attributes and _fits(program, one)]
+    tables = [one for one in wanted.aggregates if SITE not in one.attributes and _fits(model, one)]
     if not tables:
         raise AggregatesError(
-            f"None of the tables is about variables of '{program.model.name}': there is nothing to agree with. "
+            f"None of the tables is about variables of '{model.name}': there is nothing to agree with. "
             f"They were measured in the codebook {aggregates.codebook}."
         )
     domain = Domain(tuple({axis.name: axis for one in tables for axis in one.axes}.values()))
-    check_against(wanted, _declared(program, wanted))
-    prior = prior_of(program, domain, particles)
-    shares = [shares_of(one, domain, patients_of(wanted, one)) for one in tables]
-    found = snapped(fit(prior, together(shares)))
-    return Agreement(aggregates, program, found, *_scale(found))
+    check_against(wanted, _declared(model, wanted))
+    return domain, together([shares_of(one, domain, patients_of(wanted, one)) for one in tables])
 
 
 def shares_of(table: Aggregate, domain: Domain, patients: float) -> Measured:
@@ -170,23 +180,30 @@ def snapped(found: Fit) -> Fit:
     return replace(found, bend=bend)
 
 
-def _fits(program: Program, table: Aggregate) -> bool:
-    return all(name in program.model.variables for name in table.attributes)
+def _fits(model: ClinicalModel, table: Aggregate) -> bool:
+    return all(name in model.variables for name in table.attributes)
 
 
-def _declared(program: Program, aggregates: Aggregates) -> Domain:
-    known = [program.model.variables[name].meaning for name in aggregates.variables if name in program.model.variables]
+def _declared(model: ClinicalModel, aggregates: Aggregates) -> Domain:
+    known = [model.variables[name].meaning for name in aggregates.variables if name in model.variables]
     return Domain(tuple(bins_of(one, missing=True) for one in known))
 
 
-def _independent(program: Program, names: Iterable[str]) -> bool:
-    """Return whether variables have nothing in common in a model: each a root of its own."""
-    return program.model.roots.issuperset(names)
+def _independent(program: Program, domain: Domain) -> bool:
+    """Return whether variables have nothing in common in a model: each a root of its own, and on record by itself."""
+    variables = program.model.variables
+    return program.model.roots.issuperset(domain.names) and not any(
+        axis.missing and variables[axis.name].observed is not None for axis in domain.axes
+    )
 
 
-def _positive(counts: Floats) -> Floats:
-    """Return shares, none of them 0: a bin that a sample missed is rare and not impossible."""
-    return np.asarray((counts + 0.5) / (counts + 0.5).sum())
+def _shares(program: Program, axis: Bins) -> Floats:
+    """Return the shares of a root's bins; who is without a value the model doesn't say, so that theirs is one of many."""
+    low, high = edges(program, axis)
+    shares = np.maximum(high - low, _RARE)
+    if axis.missing:
+        shares[-1] = shares[:-1].sum() / (axis.count - 1)
+    return np.asarray(shares / shares.sum())
 
 
 def _pooled(several: Sequence[Measured]) -> Measured:
