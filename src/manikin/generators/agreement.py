@@ -83,7 +83,7 @@ class Agreement:
         """Return what a sampler needs; where bins are drawn first, so many patients are shared out together."""
         expected = self.fit.expected
         if isinstance(expected, CalibratedTree):
-            return Clamped(self.domain, expected.drawing, block)
+            return Clamped(self.domain, expected.beliefs, block)
         return Tilt(self.domain, dict(self.fit.bend), self.log_z, self.ceiling)
 
     def locked(self) -> dict[str, Any]:

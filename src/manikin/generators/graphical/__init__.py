@@ -12,14 +12,16 @@ from manikin.generators.graphical.carrier import (
     WeightedParticles,
     flat,
 )
-from manikin.generators.graphical.drawing import BLOCK, Drawing
+from manikin.generators.graphical.drawing import BLOCK, Drawing, drawing_from
 from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
+from manikin.generators.graphical.junction import Beliefs
 from manikin.generators.graphical.marginals import Places, counted, size_of
 
 __all__ = [
     "BLOCK",
     "Belief",
+    "Beliefs",
     "CalibratedTree",
     "Drawing",
     "Expectation",
@@ -31,6 +33,7 @@ __all__ = [
     "Prior",
     "WeightedParticles",
     "counted",
+    "drawing_from",
     "fit",
     "flat",
     "size_of",

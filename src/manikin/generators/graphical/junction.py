@@ -9,13 +9,13 @@ Source: Koller and Friedman, Probabilistic Graphical Models, chapters 9 and 10, 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from manikin.generators.graphical.marginals import Places, size_of, summed
+from manikin.generators.graphical.marginals import Places, size_of, spread, summed
 from manikin.streams import Floats
 
 _TINY = 1e-300
@@ -107,6 +107,18 @@ class Beliefs:
         if home < 0:
             return None
         return summed(self.marginals[home], self.tree.shape, self.tree.cliques[home], places)
+
+    def weighed(self, weights: Mapping[int, Floats]) -> Beliefs:
+        """Return the distribution in which bins of single variables, by place, count so many times as much; not all 0."""
+        tree, factors = self.tree, []
+        for clique, shared, marginal in zip(tree.cliques, tree.separators, self.marginals, strict=True):
+            below = summed(marginal, tree.shape, clique, shared)[spread(shared, clique, tree.shape)] if shared else 1.0
+            factors.append(marginal / np.maximum(below, _TINY))
+        for place, weight in weights.items():
+            home = tree.home((place,))
+            factors[home] = factors[home] * weight[spread((place,), tree.cliques[home], tree.shape)]
+        with np.errstate(divide="ignore"):
+            return Passing(tree).beliefs([np.log(factor) for factor in factors])
 
 
 class Passing:
