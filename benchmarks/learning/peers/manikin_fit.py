@@ -34,34 +34,54 @@ def main() -> None:
     """Fit and sample."""
     wanted, meter = task(), Meter()
     program = calibrate(find_model(_MODEL)).program if sys.argv[3] == "clinical" else None
-    domain = _of_bins(wanted) if program is None else _of_codebook(wanted, program)
+    book = None if program else _codebook(wanted)
+    domain = _of_codebook(wanted, program) if program else _of_bins(wanted, book)
     people = People(domain, wanted.codes.astype(np.int16), {})
-    prior = meter.timed("fit", lambda: flat_prior(domain) if program is None else prior_of(program, domain))
+    prior = meter.timed("fit", lambda: prior_of(program, domain) if program else flat_prior(domain))
     with tempfile.TemporaryDirectory() as folder:
         account = Ledger(Path(folder) / "ledger").account(wanted.data, Budget(wanted.epsilon, wanted.delta))
         tables = meter.timed("fit", _measured, people, prior, account)
     found = meter.timed("fit", _fitted, prior, domain, tables)
-    drawn = meter.timed("sampling", _drawn if program is None else _patients, found, wanted, program)
-    places = [domain.of(table.attributes) for table in tables]
+    program = program or meter.timed("fit", _smooth, book, found)
+    drawn = meter.timed("sampling", _patients, found, wanted, program)
+    values = _values(drawn, domain)
     answer(
-        domain.codes(drawn) if program else drawn,
+        domain.codes(dict(zip(domain.names, values.T, strict=True))),
         "manikin",
         meter.spent["fit"],
         meter.spent["sampling"],
-        places,
-        _values(drawn, domain) if program else None,
+        [domain.of(table.attributes) for table in tables],
+        values,
     )
 
 
-def _of_bins(wanted: Task) -> Domain:
-    """Return bins whose values are their numbers; what has no value stands in the last."""
-    axes = []
-    for name, bins, ordered, missing in zip(wanted.names, wanted.shape, wanted.ordered, wanted.missing, strict=True):
-        told = bins - int(missing)
-        levels = () if ordered else tuple(str(one) for one in range(told))
-        cuts = tuple(float(cut) for cut in range(1, told)) if ordered else ()
-        axes.append(Bins(name, levels, cuts, missing=bool(missing)))
-    return Domain(tuple(axes))
+def _codebook(wanted: Task) -> Codebook:
+    """Return what was declared of the columns, which are called by their place: names are no concern of the fit."""
+    variables = tuple(_variable(f"column_{place}", one) for place, one in enumerate(wanted.declared))
+    return Codebook(wanted.data, "1.0.0", wanted.data, "", variables, "")
+
+
+def _variable(name: str, declared: dict[str, Any]) -> Variable:
+    if declared["levels"]:
+        return Variable(name, Kind.CATEGORY, levels=tuple(f"level_{one}" for one in range(len(declared["levels"]))))
+    limits = Range(declared["low"], declared["high"])
+    step = declared["step"] or 1e-6
+    return Variable(
+        name, Kind.QUANTITY, unit="1", possible=limits, usual=limits, cuts=tuple(declared["cuts"]), precision=step
+    )
+
+
+def _of_bins(wanted: Task, book: Codebook) -> Domain:
+    return Domain(
+        tuple(bins_of(one, missing=bool(missing)) for one, missing in zip(book.variables, wanted.missing, strict=True))
+    )
+
+
+def _smooth(book: Codebook, found: Fit) -> Program:
+    """Return the model of a bare codebook, smooth within bins as the fit's shares suggest."""
+    axes = enumerate(found.prior.domain.axes)
+    shares = {axis.name: found.expected.over((place,))[: axis.count - axis.missing] for place, axis in axes}
+    return compile_model(flat_model(book, Told(shares)))
 
 
 def _of_codebook(wanted: Task, program: Program) -> Domain:
@@ -81,20 +101,9 @@ def _fitted(prior: Prior, domain: Domain, tables: tuple[Aggregate, ...]) -> Fit:
     return fit(prior, together([shares_of(one, domain, patients) for one in tables]))
 
 
-def _drawn(found: Fit, wanted: Task, _: None) -> Any:
-    """Return bins of synthetic people, shared out so that the fit's numbers are met."""
-    assert isinstance(found.expected, CalibratedTree)
-    drawing, blocks = found.expected.drawing, []
-    for first in range(0, wanted.rows, BLOCK):
-        size = min(BLOCK, wanted.rows - first)
-        streams = [Seed(wanted.seed).stream("bins", name) for name in wanted.names]
-        blocks.append(drawing.rounded(lambda place: streams[place].uniform(first, size), size))  # noqa: B023 - called at once
-    return np.concatenate(blocks)
-
-
 def _patients(found: Fit, wanted: Task, program: Program) -> dict[str, Any]:
-    """Return columns of synthetic patients, whom the clinical model made."""
-    bent = Agreement(program, found.prior.domain, found).bent()
+    """Return columns of synthetic patients, whom the model made."""
+    bent = _bent(found, program)
     chance = Seed(wanted.seed)
     sampler = KnowledgeSampler(program.model, program.parameters, program.latent, chance, follow_up=False, bent=bent)
     return dict(sampler.draw(np.arange(wanted.rows)))
