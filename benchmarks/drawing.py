@@ -137,9 +137,7 @@ def _sampler(site: int, noise: float) -> KnowledgeSampler:
     """Return a sampler of the fit to what a site told; the same in every process."""
     told = _told(_population(site, 1), noise)
     program = compile_model(informed(flat_model(_codebook()), told))
-    return KnowledgeSampler(
-        program.model, {}, {}, Seed(1), bent=agree(program, told).bent(SHARD_PATIENTS)
-    )
+    return KnowledgeSampler(program.model, {}, {}, Seed(1), bent=agree(program, told).bent(SHARD_PATIENTS))
 
 
 def _codebook() -> Codebook:
@@ -177,7 +175,9 @@ def _population(size: int, seed: int) -> Codes:
 
 def _measured_pairs() -> list[tuple[int, int]]:
     variables = _NUMBERS + _CATEGORIES + _CONDITIONS
-    return [(place, place + 1) for place in range(variables - 1)] + [(place, place + 2) for place in range(0, variables - 2, 2)]
+    return [(place, place + 1) for place in range(variables - 1)] + [
+        (place, place + 2) for place in range(0, variables - 2, 2)
+    ]
 
 
 def _told(codes: Codes, noise: float) -> Aggregates:

@@ -1,7 +1,8 @@
 """Our fit, by the same door: bins of people in, noise bought from a ledger, bins of synthetic people out.
 
 ``manikin_fit.py TASK ANSWER flat`` knows the bins alone; ``clinical`` starts from the model diabetes-screening, whose
-variables the columns have to be, and gives values instead of bins.
+variables the columns have to be; ``tree`` measures a tree of pairs and fits them in
+closed form.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import numpy as np
 from door import Meter, Task, answer, task
 
 from manikin.aggregates import Aggregate, MeasurePlan
-from manikin.clinic import Program, calibrate, find_model
-from manikin.codebook import Bins, Domain, bins_of
+from manikin.clinic import Codebook, Program, Told, calibrate, compile_model, find_model, flat_model
+from manikin.codebook import Domain, Kind, Range, Variable, bins_of
+from manikin.cohort import observed
 from manikin.generators import KnowledgeSampler
-from manikin.generators.agreement import Agreement, flat_prior, prior_of, shares_of, together
-from manikin.generators.graphical import BLOCK, CalibratedTree, Fit, Prior, fit
+from manikin.generators.agreement import NO_KNOWLEDGE, bent_by, flat_prior, prior_of, shares_of, together
+from manikin.generators.graphical import CalibratedTree, Fit, Measured, counted, fit, fit_tree
+from manikin.generators.tilt import Clamped
 from manikin.privacy import Account, Budget, Ledger
 from manikin.real_data.adaptive import Adaptive
-from manikin.real_data.measure import buy, patients_in
+from manikin.real_data.measure import buy, buy_together, patients_in
 from manikin.real_data.people import People
 from manikin.real_data.questions import priced, questions_of
+from manikin.real_data.spanning import Spanning
 from manikin.streams import Floats, Seed
 
 _MODEL = "diabetes-screening"
@@ -34,16 +38,14 @@ def main() -> None:
     """Fit and sample."""
     wanted, meter = task(), Meter()
     program = calibrate(find_model(_MODEL)).program if sys.argv[3] == "clinical" else None
-    book = None if program else _codebook(wanted)
-    domain = _of_codebook(wanted, program) if program else _of_bins(wanted, book)
+    book = _codebook(wanted)
+    domain = _of_bins(wanted, book) if program is None else _of_codebook(wanted, program)
     people = People(domain, wanted.codes.astype(np.int16), {})
-    prior = meter.timed("fit", lambda: prior_of(program, domain) if program else flat_prior(domain))
     with tempfile.TemporaryDirectory() as folder:
         account = Ledger(Path(folder) / "ledger").account(wanted.data, Budget(wanted.epsilon, wanted.delta))
-        tables = meter.timed("fit", _measured, people, prior, account)
-    found = meter.timed("fit", _fitted, prior, domain, tables)
-    program = program or meter.timed("fit", _smooth, book, found)
-    drawn = meter.timed("sampling", _patients, found, wanted, program)
+        found, tables = meter.timed("fit", _tree if sys.argv[3] == "tree" else _fitted, people, account, program)
+    program = program or meter.timed("fit", _smooth, book, domain, found)
+    drawn = meter.timed("sampling", _patients, domain, found, wanted, program)
     values = _values(drawn, domain)
     answer(
         domain.codes(dict(zip(domain.names, values.T, strict=True))),
@@ -77,41 +79,64 @@ def _of_bins(wanted: Task, book: Codebook) -> Domain:
     )
 
 
-def _smooth(book: Codebook, found: Fit) -> Program:
-    """Return the model of a bare codebook, smooth within bins as the fit's shares suggest."""
-    axes = enumerate(found.prior.domain.axes)
-    shares = {axis.name: found.expected.over((place,))[: axis.count - axis.missing] for place, axis in axes}
-    return compile_model(flat_model(book, Told(shares)))
-
-
 def _of_codebook(wanted: Task, program: Program) -> Domain:
     return Domain(tuple(bins_of(program.model.variables[name].meaning, missing=False) for name in wanted.names))
 
 
-def _measured(people: People, prior: Prior, account: Account) -> tuple[Aggregate, ...]:
-    """Return each variable and what was chosen, for all that the account holds."""
+def _fitted(people: People, account: Account, program: Program | None) -> tuple[Fit, tuple[Aggregate, ...]]:
+    """Measure each variable and what is chosen, for all that the account holds, and fit."""
+    domain = people.domain
+    prior = flat_prior(domain) if program is None else prior_of(program, domain)
     strategy, rho = Adaptive(prior), account.left
-    orders = priced(questions_of(MeasurePlan(), people.domain), rho * (1 - strategy.share), MeasurePlan())
+    orders = priced(questions_of(MeasurePlan(), domain), rho * (1 - strategy.share), MeasurePlan())
     single = tuple(buy(people, order, account) for order in orders)
-    return single + strategy.choose(people, single, account, rho * strategy.share)
+    tables = single + strategy.choose(people, single, account, rho * strategy.share)
+    return fit(prior, together(_shares(tables, domain))), tables
 
 
-def _fitted(prior: Prior, domain: Domain, tables: tuple[Aggregate, ...]) -> Fit:
+def _tree(people: People, account: Account, _: Program | None) -> tuple[CalibratedTree, tuple[Aggregate, ...]]:
+    """Measure each variable and a tree of pairs, and fit in closed form."""
+    domain, rho, strategy = people.domain, account.left, Spanning()
+    exact = [((place,), counted(people.codes, domain.shape, (place,))) for place in range(len(domain.axes))]
+    single = buy_together(domain, exact, account, rho * (1 - strategy.share))
+    pairs = strategy.choose(people, single, account, rho * strategy.share)
+    shares = _shares((*single, *pairs), domain)
+    return fit_tree(domain, NO_KNOWLEDGE, shares[: len(single)], shares[len(single) :]), (*single, *pairs)
+
+
+def _shares(tables: tuple[Aggregate, ...], domain: Domain) -> list[Measured]:
     patients = max(patients_in(tables, domain)[0], 1.0)
-    return fit(prior, together([shares_of(one, domain, patients) for one in tables]))
+    return [shares_of(one, domain, patients) for one in tables]
 
 
-def _patients(found: Fit, wanted: Task, program: Program) -> dict[str, Any]:
+def _smooth(book: Codebook, domain: Domain, found: Fit | CalibratedTree) -> Program:
+    """Return the model of a bare codebook, smooth within bins as the fit's shares suggest."""
+    tree, axes = _tree_of(found), enumerate(domain.axes)
+    shares = {axis.name: tree.over((place,))[: axis.count - axis.missing] for place, axis in axes}
+    return compile_model(flat_model(book, Told(shares)))
+
+
+def _tree_of(found: Fit | CalibratedTree) -> CalibratedTree:
+    tree = found.expected if isinstance(found, Fit) else found
+    assert isinstance(tree, CalibratedTree)
+    return tree
+
+
+def _patients(domain: Domain, found: Fit | CalibratedTree, wanted: Task, program: Program) -> dict[str, Any]:
     """Return columns of synthetic patients, whom the model made."""
-    bent = _bent(found, program)
+    flat = program.model.flat or not isinstance(found, Fit)
+    bent = Clamped(domain, _tree_of(found).beliefs) if flat else bent_by(found)
     chance = Seed(wanted.seed)
     sampler = KnowledgeSampler(program.model, program.parameters, program.latent, chance, follow_up=False, bent=bent)
     return dict(sampler.draw(np.arange(wanted.rows)))
 
 
 def _values(columns: dict[str, Any], domain: Domain) -> Floats:
-    """Return values as the records have them; the survey codes ages from 80 on as 80."""
-    found = [np.asarray(columns[name], np.float64) for name in domain.names]
+    """Return values as the records have them, NaN where there is none; the survey codes ages from 80 on as 80."""
+    found = [
+        np.where(columns.get(observed(name), True), np.asarray(columns[name], np.float64), np.nan)
+        for name in domain.names
+    ]
     return np.column_stack(
         [np.minimum(one, 80.0) if name == "age" else one for name, one in zip(domain.names, found, strict=True)]
     )

@@ -116,7 +116,10 @@ def _variable(one: Variable, shares: Floats | None) -> dict[str, Any]:
 
 def _rule(one: Variable, shares: Floats | None) -> dict[str, Any]:
     if one.kind is Kind.CATEGORY:
-        return {"shares": dict.fromkeys(one.levels, round(1 / len(one.levels), 9)), "source": f"{_DECLARED}: no level likelier than another"}
+        return {
+            "shares": dict.fromkeys(one.levels, round(1 / len(one.levels), 9)),
+            "source": f"{_DECLARED}: no level likelier than another",
+        }
     if not one.numeric:
         return {"logistic": {"intercept": 0}, "source": f"{_DECLARED}: as likely as not"}
     bins = len(one.cuts) + 1

@@ -75,14 +75,14 @@ def percentiles(variable: Variable, shares: Floats) -> Percentiles:
     high = limits.high + (1.0 if variable.kind is Kind.COUNT else 0.0)
     plain = np.array([limits.low, *edges, high])
     positive = np.array([max(limits.low, _NEAR_ZERO * edges[0]), *edges, high])
-    logarithmic = bool(edges[0] > 0 and limits.low >= 0) and _straight(np.log(positive), scores) > _straight(plain, scores)
+    logarithmic = bool(edges[0] > 0 and limits.low >= 0) and _straight(np.log(positive), scores) > _straight(
+        plain, scores
+    )
     at, where = _curve(*_with_tails(np.log(positive) if logarithmic else plain, scores))
     values = np.array([float(f"{one:.{_DIGITS}g}") for one in (np.exp(at) if logarithmic else at)])
     below = np.round(100 * special.ndtr(where), 6)
     kept = np.append(True, (np.diff(values) > 0) & (np.diff(below) > 0))
-    return Percentiles(
-        tuple(below[kept].tolist()), tuple(values[kept].tolist()), limits.low, limits.high, logarithmic
-    )
+    return Percentiles(tuple(below[kept].tolist()), tuple(values[kept].tolist()), limits.low, limits.high, logarithmic)
 
 
 def _straight(places: Floats, scores: Floats) -> float:

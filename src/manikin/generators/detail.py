@@ -25,9 +25,7 @@ def informed(model: ClinicalModel, aggregates: Aggregates) -> ClinicalModel:
     """
     domain, measured = told_of(model, aggregates)
     expected = fit(flat_prior(domain), _singles(domain, measured)).expected
-    shares = {
-        axis.name: expected.over((place,))[: axis.count - axis.missing] for place, axis in enumerate(domain.axes)
-    }
+    shares = {axis.name: expected.over((place,))[: axis.count - axis.missing] for place, axis in enumerate(domain.axes)}
     source = f"{aggregates.source} of {aggregates.site}, {aggregates.made:%Y-%m-%d}"
     return flat_model(codebook_of(model), Told(shares, aggregates.population, source, aggregates.made))
 

@@ -12,6 +12,7 @@ from manikin.real_data.measure import Strategy, Survey, measure, survey, tables
 from manikin.real_data.people import People
 from manikin.real_data.questions import Order, Question
 from manikin.real_data.sequences import Learnt, learn_sequences
+from manikin.real_data.spanning import Spanning
 
 __all__ = [
     "Adaptive",
@@ -20,6 +21,7 @@ __all__ = [
     "People",
     "Question",
     "Sender",
+    "Spanning",
     "Strategy",
     "Survey",
     "comparison",

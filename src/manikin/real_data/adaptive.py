@@ -69,6 +69,7 @@ class _Search:
         self.strategy, self.people, self.account, self.measured = strategy, people, account, measured
         self.rho = self.left = rho
         self.price = rho / (_ROUNDS * len(people.domain.axes))
+        self.patients = max(patients_in(measured, people.domain)[0], 1.0)
         self.candidates = _candidates(people.domain)
         self._exact: dict[Places, Floats] = {}
         self.fit = self._fitted(None)
@@ -80,8 +81,7 @@ class _Search:
         if not possible:
             return False
         noise = float(1 / np.sqrt(2 * (1 - _CHOICE) * price))
-        patients = patients_in(self.measured, self.people.domain)[0]
-        scores = np.array([self._score(places, patients, noise) for places in possible])
+        scores = np.array([self._score(places, noise) for places in possible])
         choice = self.account.choose(scores, _CHOICE * price, "which table to measure")
         chosen = possible[choice.index]
         before = self.fit.expected.over(chosen)
@@ -89,22 +89,25 @@ class _Search:
         self.left -= price
         self.candidates.remove(chosen)
         self.fit = self._fitted(self.fit)
-        moved = float(np.abs(self.fit.expected.over(chosen) - before).sum()) * patients
+        moved = float(np.abs(self.fit.expected.over(chosen) - before).sum()) * self.patients
         if moved <= _TAUGHT * _MEAN_SIZE * noise * before.size:
             self.price *= _DEARER
         return True
 
-    def _score(self, places: Places, patients: float, noise: float) -> float:
+    def _score(self, places: Places, noise: float) -> float:
         """Return how much there is to learn from a table; one patient changes it by one at most."""
         if places not in self._exact:
             self._exact[places] = counted(self.people.codes, self.people.domain.shape, places)
         expected = self.fit.expected.over(places)
         return (
-            float(np.abs(self._exact[places] - patients * expected).sum())
+            float(np.abs(self._exact[places] - self.patients * expected).sum())
             - _COUNTED * _MEAN_SIZE * noise * expected.size
         )
 
     def _possible(self, places: Places) -> bool:
+        """Return whether a table may be chosen: one of three variables after two of its pairs, none that is too costly."""
+        if len(places) > 2 and sum(pair in self.fit.bend for pair in itertools.combinations(places, 2)) < 2:
+            return False
         allowed = self.strategy.cells * max(0.3, 1 - self.left / self.rho)
         return self.fit.prior.carrier.cells_with((*self.fit.bend, places)) <= allowed
 
@@ -114,9 +117,8 @@ class _Search:
 
     def _fitted(self, start: Fit | None) -> Fit:
         domain = self.people.domain
-        patients = max(patients_in(self.measured, domain)[0], 1.0)
         tables = [one for one in self.measured if set(one.attributes) <= set(domain.names)]
-        return fit(self.strategy.prior, together([shares_of(one, domain, patients) for one in tables]), start)
+        return fit(self.strategy.prior, together([shares_of(one, domain, self.patients) for one in tables]), start)
 
 
 def _candidates(domain: Domain) -> list[Places]:

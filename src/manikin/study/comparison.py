@@ -81,7 +81,9 @@ def compare(
     """
     pair = _pair(study, names)
     if model.flat:
-        raise RequestError(f"A scenario changes what a clinical model says, and of '{model.name}' only a codebook is there.")
+        raise RequestError(
+            f"A scenario changes what a clinical model says, and of '{model.name}' only a codebook is there."
+        )
     if study.aggregates:
         raise RequestError("Scenarios are compared in the model as published. Leave the study's 'aggregates' out.")
     study = changed(study, defects=(), scenario="", scenarios=pair)

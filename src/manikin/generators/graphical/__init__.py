@@ -17,6 +17,7 @@ from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
 from manikin.generators.graphical.junction import Beliefs
 from manikin.generators.graphical.marginals import Places, counted, size_of
+from manikin.generators.graphical.trees import fit_tree
 
 __all__ = [
     "BLOCK",
@@ -35,6 +36,7 @@ __all__ = [
     "counted",
     "drawing_from",
     "fit",
+    "fit_tree",
     "flat",
     "size_of",
 ]

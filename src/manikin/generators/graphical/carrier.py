@@ -21,7 +21,7 @@ Bend = Mapping[Places, Floats]
 """θ: for each table that is bent, a number for each of its cells, flat."""
 
 # Marginals over variables that share no clique are counted in a sample of this size: simulation, which costs no privacy.
-_DRAWN = 60_000
+_DRAWN = 1 << 15
 _SEED = Seed(1_957)
 
 

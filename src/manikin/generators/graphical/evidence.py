@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import logsumexp
 
 from manikin.generators.graphical.contrasts import Class, Contrasts
 from manikin.streams import Floats
@@ -110,15 +109,15 @@ def _belief(which: Class, beliefs: Sequence[Belief]) -> Belief:
 
 def _posterior(evidence: Floats, belief: Belief, degrees: int) -> Floats:
     """Return the probabilities of sizes for each contrast of a class, whose distribution is learnt from all of them."""
+    likelihood = np.exp(evidence - evidence.max(axis=1, keepdims=True))
     before = belief.over_sizes(degrees)
     common = before
     for _ in range(_ROUNDS):
-        each = _given(evidence, common)
-        common = belief.contrasts * before + each.sum(axis=0)
+        common = belief.contrasts * before + _given(likelihood, common).sum(axis=0)
         common = common / common.sum()
-    return _given(evidence, common)
+    return _given(likelihood, common)
 
 
-def _given(evidence: Floats, common: Floats) -> Floats:
-    found = evidence + np.log(common)
-    return np.asarray(np.exp(found - logsumexp(found, axis=1, keepdims=True)))
+def _given(likelihood: Floats, common: Floats) -> Floats:
+    found = likelihood * common
+    return np.asarray(found / found.sum(axis=1, keepdims=True))
