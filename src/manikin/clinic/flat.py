@@ -53,9 +53,9 @@ def flat_model(codebook: Codebook, told: Told | None = None) -> ClinicalModel:
     """
     if codebook.unbinned:
         raise RequestError(
-            f"{', '.join(codebook.unbinned)} of the codebook '{codebook.name}' {'has' if len(codebook.unbinned) == 1 else 'have'} "
-            "no bins, so that nothing can be known of them: facts are counted in bins. Declare them at decision "
-            "thresholds and reference limits, for example: bins: [10, 20, 30]; or remove the variable."
+            f"Numbers of the codebook '{codebook.name}' without bins: {', '.join(codebook.unbinned)}. Facts are counted "
+            "in bins, so that nothing can be known of these. Declare bins at decision thresholds and reference limits, "
+            "for example: bins: [10, 20, 30]; or remove the variables."
         )
     return parse_model(_text(codebook, told or Told()), f"{codebook.name}.yaml")
 
@@ -101,8 +101,7 @@ def _variable(one: Variable, shares: Floats | None) -> dict[str, Any]:
         "values": list(one.levels),
         "codes": dict(one.codes),
         "limits": _limits(one),
-        "reference": {part.sex: _range(part.range) for part in one.reference if part.sex}
-        or next((_range(part.range) for part in one.reference), None),
+        "reference": _reference(one),
         "thresholds": list(one.thresholds),
         "bins": list(one.cuts),
         "precision": one.precision if one.kind is Kind.QUANTITY else None,
@@ -131,6 +130,11 @@ def _rule(one: Variable, shares: Floats | None) -> dict[str, Any]:
         "between": [found.low, found.high],
         "source": f"{_DECLARED if shares is None else _MEASURED}: {why}",
     }
+
+
+def _reference(one: Variable) -> str | dict[str, str]:
+    by_sex = {part.sex: _range(part.range) for part in one.reference if part.sex}
+    return by_sex or "".join(_range(part.range) for part in one.reference[:1])
 
 
 def _limits(one: Variable) -> dict[str, str]:

@@ -49,7 +49,8 @@ def limits_of(variable: Variable) -> Range:
         RequestError: No limits are declared, or a bin lies beyond them.
     """
     first, last = variable.cuts[0], variable.cuts[-1]
-    lows = (variable.usual.low, variable.possible.low, *((0.0,) if variable.kind is Kind.COUNT else ()))
+    least = 0.0 if variable.kind is Kind.COUNT and np.isinf(variable.possible.low) else variable.possible.low
+    lows = (variable.usual.low, least)
     highs = (variable.usual.high, variable.possible.high)
     low = next((end for end in lows if -np.inf < end < first), None)
     high = next((end for end in highs if last <= end < np.inf), None)
