@@ -179,10 +179,10 @@ class KnowledgeSampler:
         return {**found, INDEX_DATE: course.days, TIMELINE: timeline_of(course)}
 
     def _accepted(self, ordinals: Ordinals, first: int) -> dict[str, Any]:
-        """Return the columns that decide on acceptance, of accepted candidates; empty where everyone is."""
+        """Return which candidate each patient is, and the columns that decided on it, none where everyone is accepted."""
         needed = self.program.needed_for(self._reads)
         if not needed:
-            return {}
+            return {_ATTEMPT: np.full(len(ordinals), first)}
         accepted: dict[str, Any] = {}
         pending = np.arange(len(ordinals))
         for attempt in range(_ATTEMPTS_PER_ROUND):

@@ -18,6 +18,7 @@ from manikin.appraisal.report import render
 from manikin.clinic import Calibrated, ClinicalModel, calibrate
 from manikin.cohort import (
     DEFECTS,
+    SHARD_PATIENTS,
     STATES,
     TABLES,
     Cohort,
@@ -35,7 +36,6 @@ from manikin.formats import FORMATS
 from manikin.generators import KnowledgeSampler, select
 from manikin.generators.agreement import Agreement, agree
 from manikin.generators.detail import informed
-from manikin.generators.graphical import BLOCK
 from manikin.release import (
     Lock,
     assess,
@@ -261,7 +261,8 @@ def _sampler(study: Study, calibrated: Calibrated, agreement: Agreement | None =
         program.model, program.parameters, program.latent, Seed(study.seed), study.given, study.oversample
     )
     if agreement:
-        everybody = replace(everybody, bent=agreement.bent(min(study.patients, BLOCK)))
+        # Patients who are shared out together are a shard, so that none is computed twice.
+        everybody = replace(everybody, bent=agreement.bent(min(study.patients, SHARD_PATIENTS)))
     patients: Sampler = everybody
     if study.defects:
         patients = imperfect(replace(everybody, thinned=study.thinned), study.defects, everybody)
