@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,7 @@ def fit(
             rows=rows,
             ordered=[not column.levels for column in table.columns],
             missing=[column.missing for column in table.columns],
+            declared=json.dumps([asdict(column) for column in table.columns]),
         )
         said = _run(fitter, task, answer, environments, limit_s)
         with np.load(answer) as read:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manikin.clinic import ClinicalModel, find_codebook, find_model, is_codebook, parse_codebook, read_codebook
+from manikin.clinic import ClinicalModel, find_codebook, is_codebook, parse_codebook, read_codebook, read_model
 from manikin.codebook import Kind
 from manikin.errors import ModelError, RequestError
 
@@ -69,5 +69,5 @@ def test_a_model_is_a_codebook_as_well(model: ClinicalModel, tmp_path: Path) -> 
 def test_a_codebook_is_no_model_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "ward.yaml").write_text(CODEBOOK, encoding="utf-8")
     with pytest.raises(ModelError, match="This is a codebook: it says what variables mean") as caught:
-        find_model(str(tmp_path / "ward.yaml"))
+        read_model(tmp_path / "ward.yaml")
     assert len(caught.value.mistakes) == 1

@@ -23,7 +23,8 @@ class Task:
 
     ``codes`` are bins, int64, training rows by columns; ``shape`` the number of bins of each column; ``rows`` how many
     synthetic rows are wanted; ``data`` and ``names`` say which table it is and what its columns are called; ``ordered``
-    whether a column's bins follow each other, ``missing`` whether its last bin holds who has no value.
+    whether a column's bins follow each other, ``missing`` whether its last bin holds who has no value; ``declared`` is
+    what a codebook says of each column: levels, or cuts, limits and step.
     """
 
     codes: Any
@@ -36,6 +37,7 @@ class Task:
     rows: int
     ordered: Any
     missing: Any
+    declared: list[dict[str, Any]]
 
 
 @dataclass
@@ -67,6 +69,7 @@ def task() -> Task:
             rows=int(read["rows"]),
             ordered=read["ordered"],
             missing=read["missing"],
+            declared=json.loads(str(read["declared"])),
         )
 
 

@@ -16,11 +16,13 @@ import numpy as np
 from door import Meter, Task, answer, task
 
 from manikin.aggregates import Aggregate, MeasurePlan
-from manikin.clinic import Program, calibrate, find_model
-from manikin.codebook import Bins, Domain, bins_of
+from manikin.clinic import Codebook, Program, Told, calibrate, compile_model, find_model, flat_model
+from manikin.codebook import Domain, Kind, Range, Variable, bins_of
+from manikin.cohort import observed
 from manikin.generators import KnowledgeSampler
 from manikin.generators.agreement import NO_KNOWLEDGE, bent_by, flat_prior, prior_of, shares_of, together
-from manikin.generators.graphical import BLOCK, CalibratedTree, Fit, Measured, counted, fit, fit_tree
+from manikin.generators.graphical import CalibratedTree, Fit, Measured, counted, fit, fit_tree
+from manikin.generators.tilt import Clamped
 from manikin.privacy import Account, Budget, Ledger
 from manikin.real_data.adaptive import Adaptive
 from manikin.real_data.measure import buy, buy_together, patients_in
@@ -36,32 +38,45 @@ def main() -> None:
     """Fit and sample."""
     wanted, meter = task(), Meter()
     program = calibrate(find_model(_MODEL)).program if sys.argv[3] in ("clinical", "prior") else None
-    domain = _of_bins(wanted) if program is None else _of_codebook(wanted, program)
+    book = _codebook(wanted)
+    domain = _of_bins(wanted, book) if program is None else _of_codebook(wanted, program)
     people = People(domain, wanted.codes.astype(np.int16), {})
     with tempfile.TemporaryDirectory() as folder:
         account = Ledger(Path(folder) / "ledger").account(wanted.data, Budget(wanted.epsilon, wanted.delta))
         found, tables = meter.timed("fit", _WAYS[sys.argv[3]], people, account, program)
-    drawn = meter.timed("sampling", _drawn if program is None else _patients, found, wanted, program)
-    places = [domain.of(table.attributes) for table in tables]
+    program = program or meter.timed("fit", _smooth, book, domain, found)
+    drawn = meter.timed("sampling", _patients, domain, found, wanted, program)
+    values = _values(drawn, domain)
     answer(
-        domain.codes(drawn) if program else drawn,
+        domain.codes(dict(zip(domain.names, values.T, strict=True))),
         "manikin",
         meter.spent["fit"],
         meter.spent["sampling"],
-        places,
-        _values(drawn, domain) if program else None,
+        [domain.of(table.attributes) for table in tables],
+        values,
     )
 
 
-def _of_bins(wanted: Task) -> Domain:
-    """Return bins whose values are their numbers; what has no value stands in the last."""
-    axes = []
-    for name, bins, ordered, missing in zip(wanted.names, wanted.shape, wanted.ordered, wanted.missing, strict=True):
-        told = bins - int(missing)
-        levels = () if ordered else tuple(str(one) for one in range(told))
-        cuts = tuple(float(cut) for cut in range(1, told)) if ordered else ()
-        axes.append(Bins(name, levels, cuts, missing=bool(missing)))
-    return Domain(tuple(axes))
+def _codebook(wanted: Task) -> Codebook:
+    """Return what was declared of the columns, which are called by their place: names are no concern of the fit."""
+    variables = tuple(_variable(f"column_{place}", one) for place, one in enumerate(wanted.declared))
+    return Codebook(wanted.data, "1.0.0", wanted.data, "", variables, "")
+
+
+def _variable(name: str, declared: dict[str, Any]) -> Variable:
+    if declared["levels"]:
+        return Variable(name, Kind.CATEGORY, levels=tuple(f"level_{one}" for one in range(len(declared["levels"]))))
+    limits = Range(declared["low"], declared["high"])
+    step = declared["step"] or 1e-6
+    return Variable(
+        name, Kind.QUANTITY, unit="1", possible=limits, usual=limits, cuts=tuple(declared["cuts"]), precision=step
+    )
+
+
+def _of_bins(wanted: Task, book: Codebook) -> Domain:
+    return Domain(
+        tuple(bins_of(one, missing=bool(missing)) for one, missing in zip(book.variables, wanted.missing, strict=True))
+    )
 
 
 def _of_codebook(wanted: Task, program: Program) -> Domain:
@@ -100,29 +115,34 @@ def _shares(tables: tuple[Aggregate, ...], domain: Domain) -> list[Measured]:
     return [shares_of(one, domain, patients) for one in tables]
 
 
-def _drawn(found: Fit | CalibratedTree, wanted: Task, _: None) -> Any:
-    """Return bins of synthetic people, shared out so that the fit's numbers are met."""
+def _smooth(book: Codebook, domain: Domain, found: Fit | CalibratedTree) -> Program:
+    """Return the model of a bare codebook, smooth within bins as the fit's shares suggest."""
+    tree, axes = _tree_of(found), enumerate(domain.axes)
+    shares = {axis.name: tree.over((place,))[: axis.count - axis.missing] for place, axis in axes}
+    return compile_model(flat_model(book, Told(shares)))
+
+
+def _tree_of(found: Fit | CalibratedTree) -> CalibratedTree:
     tree = found.expected if isinstance(found, Fit) else found
     assert isinstance(tree, CalibratedTree)
-    drawing, blocks = tree.drawing, []
-    for first in range(0, wanted.rows, BLOCK):
-        size = min(BLOCK, wanted.rows - first)
-        streams = [Seed(wanted.seed).stream("bins", name) for name in wanted.names]
-        blocks.append(drawing.rounded(lambda place: streams[place].uniform(first, size), size))  # noqa: B023 - called at once
-    return np.concatenate(blocks)
+    return tree
 
 
-def _patients(found: Fit, wanted: Task, program: Program) -> dict[str, Any]:
-    """Return columns of synthetic patients, whom the clinical model made."""
-    bent = bent_by(found)
+def _patients(domain: Domain, found: Fit | CalibratedTree, wanted: Task, program: Program) -> dict[str, Any]:
+    """Return columns of synthetic patients, whom the model made."""
+    flat = program.model.flat or not isinstance(found, Fit)
+    bent = Clamped(domain, _tree_of(found).beliefs) if flat else bent_by(found)
     chance = Seed(wanted.seed)
     sampler = KnowledgeSampler(program.model, program.parameters, program.latent, chance, follow_up=False, bent=bent)
     return dict(sampler.draw(np.arange(wanted.rows)))
 
 
 def _values(columns: dict[str, Any], domain: Domain) -> Floats:
-    """Return values as the records have them; the survey codes ages from 80 on as 80."""
-    found = [np.asarray(columns[name], np.float64) for name in domain.names]
+    """Return values as the records have them, NaN where there is none; the survey codes ages from 80 on as 80."""
+    found = [
+        np.where(columns.get(observed(name), True), np.asarray(columns[name], np.float64), np.nan)
+        for name in domain.names
+    ]
     return np.column_stack(
         [np.minimum(one, 80.0) if name == "age" else one for name, one in zip(domain.names, found, strict=True)]
     )

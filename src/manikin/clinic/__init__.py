@@ -6,6 +6,7 @@ to its published targets, the ``Program`` that a generator samples.
 
 from manikin.clinic.calibration import Calibrated, calibrate, realised_correlations, repairs
 from manikin.clinic.estimates import Estimate, correlation, estimate
+from manikin.clinic.flat import Told, flat_model
 from manikin.clinic.library import built_in, find_codebook, find_model, travelled
 from manikin.clinic.model import (
     ClinicalModel,
@@ -39,6 +40,7 @@ __all__ = [
     "Role",
     "Statistic",
     "Target",
+    "Told",
     "built_in",
     "calibrate",
     "codebook_of",
@@ -47,6 +49,7 @@ __all__ = [
     "estimate",
     "find_codebook",
     "find_model",
+    "flat_model",
     "is_codebook",
     "parse_codebook",
     "parse_model",

@@ -374,7 +374,8 @@ class Quantiles:
         each = np.arange(columns.shape[1])
         left, right = columns[piece, each], columns[piece + 1, each]
         slope = (self.scores[piece + 1] - self.scores[piece]) / np.maximum(right - left, _EDGE)
-        share = special.ndtr(self.scores[piece] + slope * (wanted - left))
+        with np.errstate(over="ignore"):  # as far out as numbers go
+            share = special.ndtr(self.scores[piece] + slope * (wanted - left))
         return share if known.ndim == 2 or wanted.ndim else share[0]
 
     @staticmethod

@@ -8,8 +8,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from manikin.clinic.flat import flat_model
 from manikin.clinic.model import ClinicalModel, Codebook, codebook_of
-from manikin.clinic.reading import parse_model, read_codebook, read_model
+from manikin.clinic.reading import is_codebook, parse_model, read_codebook, read_model
 from manikin.errors import RequestError, closest
 
 _TITLE = re.compile(r"^title:\s*(.+?)\s*$", re.MULTILINE)
@@ -26,17 +27,18 @@ def built_in() -> dict[str, str]:
 
 
 def find_model(name: str) -> ClinicalModel:
-    """Return a built-in model by its name, or the model in a file.
+    """Return a built-in model by its name, or the model in a file; that of a bare codebook is a flat one.
 
     Raises:
-        RequestError: There is neither.
+        RequestError: There is neither, or a codebook lacks bins or limits.
         ModelError: The file holds mistakes.
     """
     if name in built_in():
         text = (_folder() / f"{name}.yaml").read_text(encoding="utf-8")
         return parse_model(text, f"{name}.yaml")
     if name.endswith((".yaml", ".yml")) or "/" in name:
-        return read_model(Path(name))
+        path = Path(name)
+        return flat_model(read_codebook(path)) if is_codebook(path) else read_model(path)
     raise RequestError(
         f"There is no clinical model '{name}'. {closest(name, built_in())} A file of your own ends in .yaml."
     )

@@ -230,7 +230,10 @@ class Intent:
 
 @dataclass(frozen=True)
 class ClinicalModel:
-    """A checked clinical model. ``text`` is the file it was read from, to the byte."""
+    """A checked clinical model. ``text`` is the file it was read from, to the byte.
+
+    A ``flat`` one says what variables mean and nothing of how often anything is: only tables can tell.
+    """
 
     name: str
     version: str
@@ -250,6 +253,7 @@ class ClinicalModel:
     claims: tuple[Claim, ...]
     text: str
     pathway: Pathway | None = None
+    flat: bool = False
 
     @property
     def roots(self) -> frozenset[str]:

@@ -3,7 +3,7 @@
 Enters: nothing but published knowledge. Leaves: the ``Variable`` that every other part reads instead of guessing.
 """
 
-from manikin.codebook.bins import YES_NO, Bins, Codes, Domain, bins_of
+from manikin.codebook.bins import YES_NO, Bins, Codes, Domain, bins_of, drawn_from
 from manikin.codebook.calendar import ENDINGS, Days, IndexDates, Season, day_of_year
 from manikin.codebook.dictionary import Described, read_dictionary
 from manikin.codebook.drafting import draft
@@ -47,6 +47,7 @@ __all__ = [
     "check_unit",
     "day_of_year",
     "draft",
+    "drawn_from",
     "factor",
     "in_sentence",
     "read_dictionary",

@@ -7,6 +7,7 @@ bin for each of its levels; whoever may have no value on record has a last bin o
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from manikin.codebook.variable import Variable
+from manikin.codebook.variable import Kind, Variable
 from manikin.errors import RequestError, closest
 
 MISSING = "missing"
@@ -98,6 +99,15 @@ def bins_of(variable: Variable, *, missing: bool) -> Bins:
         )
     levels = () if variable.numeric else variable.levels or YES_NO
     return Bins(variable.name, levels, variable.cuts, variable.unit, variable.precision, missing)
+
+
+def drawn_from(variable: Variable, cut: float) -> float:
+    """Return the least number that, drawn and then snapped to the variable's step, is reported as ``cut`` or more."""
+    if variable.kind is Kind.COUNT:
+        return float(math.ceil(cut))
+    step = variable.precision
+    # A cut between two steps belongs to the upper one.
+    return cut if step is None else math.ceil(cut / step - 1e-6) * step - step / 2
 
 
 @dataclass(frozen=True)

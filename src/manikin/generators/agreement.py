@@ -6,15 +6,15 @@ variables know nothing of each other, as those of a bare codebook, by a junction
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from manikin.aggregates import SITE, Aggregate, Aggregates, about_everyone, check_against, digest, patients_of
-from manikin.clinic import Program
-from manikin.codebook import Domain, bins_of
+from manikin.clinic import ClinicalModel, Program
+from manikin.codebook import Bins, Domain, bins_of
 from manikin.errors import AggregatesError
 from manikin.generators.graphical import (
     BLOCK,
@@ -28,11 +28,10 @@ from manikin.generators.graphical import (
     Prior,
     WeightedParticles,
     again,
-    counted,
     fit,
     flat,
 )
-from manikin.generators.tilt import Bent, Clamped, Tilt, binned, read_by
+from manikin.generators.tilt import Bent, Clamped, Tilt, binned, edges, read_by
 from manikin.streams import Draws, Floats, Seed
 
 # The sample that stands for a model. It is simulation, and the same inside an institution and outside.
@@ -48,6 +47,8 @@ _THETA_STEP = 2.0**-30
 # How much of the bent distribution may lie where weights are cut off, so that candidates are not refused for the sake of a few.
 _CUT_OFF = 0.002
 _LEAST_ACCEPTED = 1 / 2_000
+# A bin that a root of a model leaves empty is rare, and not impossible.
+_RARE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def bent_by(found: Fit, log_z: float | None = None, ceiling: float = 1.0, block:
     """Return what a sampler needs of a fit; the scale of weights is computed where it is not given."""
     expected = found.expected
     if isinstance(expected, CalibratedTree):
-        return Clamped(found.prior.domain, expected.drawing, block)
+        return Clamped(found.prior.domain, expected.beliefs, block)
     scale = _scale(found) if log_z is None else (log_z, ceiling)
     return Tilt(found.prior.domain, dict(found.bend), *scale)
 
@@ -144,12 +145,13 @@ def prior_of(program: Program, domain: Domain, particles: int = PARTICLES) -> Pr
         domain: The variables that are fitted, in bins.
         particles: How large a sample stands for the model.
     """
+    if program.model.flat:
+        return flat_prior(domain)
+    if _independent(program, domain):
+        return Prior(Independent(tuple(_shares(program, axis) for axis in domain.axes)), domain, NO_KNOWLEDGE)
     columns = program.sample(program.needed_for(read_by(program, domain)), Draws(_SEED, np.arange(particles)))
     codes, inside = binned(program, columns, domain)
-    if not _independent(program, domain.names):
-        return Prior(Particles(codes[inside], domain.shape), domain, KNOWLEDGE)
-    shares = [_positive(counted(codes[inside], domain.shape, (place,))) for place in range(len(domain.axes))]
-    return Prior(Independent(tuple(shares)), domain, NO_KNOWLEDGE)
+    return Prior(Particles(codes[inside], domain.shape), domain, KNOWLEDGE)
 
 
 def flat_prior(domain: Domain) -> Prior:
@@ -164,13 +166,12 @@ def agree(program: Program, aggregates: Aggregates, particles: int = PARTICLES) 
         AggregatesError: The aggregates are about none of the model's variables, in other bins, or so far from the model
             that hardly a candidate would be accepted.
     """
-    domain, measured = told(program, aggregates)
-    prior = prior_of(program, domain, particles)
-    found = snapped(fit(prior, measured))
+    domain, measured = told(program.model, aggregates)
+    found = snapped(fit(prior_of(program, domain, particles), measured))
     return Agreement(aggregates, program, found, *_scale(found))
 
 
-def told(program: Program, aggregates: Aggregates) -> tuple[Domain, list[Measured]]:
+def told(model: ClinicalModel, aggregates: Aggregates) -> tuple[Domain, list[Measured]]:
     """Return what aggregates say of a model's variables: the variables in bins, and a table for each set of them.
 
     Tables by site and those about events say nothing of them, and are left out.
@@ -180,13 +181,13 @@ def told(program: Program, aggregates: Aggregates) -> tuple[Domain, list[Measure
     """
     wanted = about_everyone(aggregates)
     tables = tuple(one for one in wanted.aggregates if not _beside(one))
-    if not any(_fits(program, one) for one in tables):
+    if not any(_fits(model, one) for one in tables):
         raise AggregatesError(
-            f"None of the tables is about variables of '{program.model.name}': there is nothing to agree with. "
+            f"None of the tables is about variables of '{model.name}': there is nothing to agree with. "
             f"They were measured in the codebook {aggregates.codebook}."
         )
     domain = Domain(tuple({axis.name: axis for one in tables for axis in one.axes}.values()))
-    check_against(replace(wanted, aggregates=tables), _declared(program, domain))
+    check_against(replace(wanted, aggregates=tables), _declared(model, domain))
     return domain, together([shares_of(one, domain, patients_of(wanted, one)) for one in tables])
 
 
@@ -214,8 +215,8 @@ def snapped(found: Fit) -> Fit:
     return replace(found, bend=bend)
 
 
-def _fits(program: Program, table: Aggregate) -> bool:
-    return all(name in program.model.variables for name in table.attributes)
+def _fits(model: ClinicalModel, table: Aggregate) -> bool:
+    return all(name in model.variables for name in table.attributes)
 
 
 def _beside(table: Aggregate) -> bool:
@@ -223,20 +224,27 @@ def _beside(table: Aggregate) -> bool:
     return SITE in table.attributes or any(":" in name for name in table.attributes)
 
 
-def _declared(program: Program, domain: Domain) -> Domain:
-    meanings = [one.meaning for one in program.model.variables.values()]
+def _declared(model: ClinicalModel, domain: Domain) -> Domain:
+    meanings = [one.meaning for one in model.variables.values()]
     known = [one for one in meanings if one.name in domain.places or one.cuts or not one.numeric]
     return Domain(tuple(bins_of(one, missing=True) for one in known))
 
 
-def _independent(program: Program, names: Iterable[str]) -> bool:
-    """Return whether variables have nothing in common in a model: each a root of its own."""
-    return program.model.roots.issuperset(names)
+def _independent(program: Program, domain: Domain) -> bool:
+    """Return whether variables have nothing in common in a model: each a root of its own, and on record by itself."""
+    variables = program.model.variables
+    return program.model.roots.issuperset(domain.names) and not any(
+        axis.missing and variables[axis.name].observed is not None for axis in domain.axes
+    )
 
 
-def _positive(counts: Floats) -> Floats:
-    """Return shares, none of them 0: a bin that a sample missed is rare and not impossible."""
-    return np.asarray((counts + 0.5) / (counts + 0.5).sum())
+def _shares(program: Program, axis: Bins) -> Floats:
+    """Return the shares of a root's bins; who is without a value the model doesn't say, so that theirs is one of many."""
+    low, high = edges(program, axis)
+    shares = np.maximum(high - low, _RARE)
+    if axis.missing:
+        shares[-1] = shares[:-1].sum() / (axis.count - 1)
+    return np.asarray(shares / shares.sum())
 
 
 def _pooled(several: Sequence[Measured]) -> Measured:

@@ -71,6 +71,11 @@ class KnowledgeSampler:
         return selection
 
     @cached_property
+    def _bent(self) -> Bent | None:
+        """The bend of those of whom what is given about roots of the model holds."""
+        return None if self.bent is None else self.bent.within(self.program, self.selection.clamps)
+
+    @cached_property
     def _reads(self) -> frozenset[str]:
         """The variables that decide whether a candidate is accepted."""
         bent = read_by(self.program, self.bent.domain) if self.bent else frozenset[str]()
@@ -85,7 +90,7 @@ class KnowledgeSampler:
     def _acceptance(self, columns: Columns) -> Any:
         """Return the probability with which each candidate is accepted."""
         wanted = self.selection.acceptance(columns)
-        return wanted if self.bent is None else wanted * self.bent.acceptance(self.program, columns)
+        return wanted if self._bent is None else wanted * self._bent.acceptance(self.program, columns)
 
     @property
     def pathway(self) -> Pathway | None:
@@ -174,26 +179,34 @@ class KnowledgeSampler:
         return {**found, INDEX_DATE: course.days, TIMELINE: timeline_of(course)}
 
     def _accepted(self, ordinals: Ordinals, first: int) -> dict[str, Any]:
-        """Return the columns that decide on acceptance, of accepted candidates; empty where everyone is."""
+        """Return which candidate each patient is, and the columns that decided on it, none where everyone is accepted."""
         needed = self.program.needed_for(self._reads)
         if not needed:
-            return {}
-        if self._fitting < _RAREST:
-            raise RequestError(self._too_rare(f"{self._fitting * _PILOT:.0f} of {_PILOT:,} candidates"))
+            return {_ATTEMPT: np.full(len(ordinals), first)}
         accepted: dict[str, Any] = {}
         pending = np.arange(len(ordinals))
         for attempt in range(_ATTEMPTS_PER_ROUND):
             columns = self._candidates(needed, ordinals[pending], first + attempt)
-            luck = self.seed.stream("acceptance").uniform_at(ordinals[pending], first + attempt)
-            taken = luck < np.broadcast_to(self._acceptance(columns), luck.shape)
+            taken = self._taken(columns, ordinals[pending], first + attempt)
             columns[_ATTEMPT] = np.full(len(pending), first + attempt)
-            for name, column in columns.items():
-                if np.ndim(column):
-                    accepted.setdefault(name, np.zeros(len(ordinals), column.dtype))[pending[taken]] = column[taken]
+            drawn = {name: column for name, column in columns.items() if np.ndim(column)}
+            if not attempt and taken.all():
+                return drawn
+            for name, column in drawn.items():
+                accepted.setdefault(name, np.zeros(len(ordinals), column.dtype))[pending[taken]] = column[taken]
             pending = pending[~taken]
             if not pending.size:
                 return accepted
+            if self._fitting < _RAREST:
+                raise RequestError(self._too_rare(f"{self._fitting * _PILOT:.0f} of {_PILOT:,} candidates"))
         raise RequestError(self._too_rare(f"none of a patient's {_ATTEMPTS_PER_ROUND:,} candidates"))
+
+    def _taken(self, columns: Columns, ordinals: Ordinals, attempt: int) -> Any:
+        """Return which candidates are accepted."""
+        likely = np.asarray(self._acceptance(columns))
+        if np.all(likely >= 1):
+            return np.ones(len(ordinals), np.bool_)
+        return self.seed.stream("acceptance").uniform_at(ordinals, attempt) < likely
 
     @cached_property
     def _fitting(self) -> float:
@@ -213,9 +226,9 @@ class KnowledgeSampler:
 
     def _candidates(self, needed: tuple[str, ...], ordinals: Ordinals, attempt: int) -> dict[str, Any]:
         draws = Draws(self.seed, ordinals, attempt)
-        if self.bent is None:
+        if self._bent is None:
             return self.program.sample(needed, draws, clamps=self.selection.clamps)
-        clamps, decided = self.bent.begun(self.program, self.seed, ordinals, attempt)
+        clamps, decided = self._bent.begun(self.program, self.seed, ordinals, attempt)
         return self.program.sample(needed, draws, decided, {**self.selection.clamps, **clamps})
 
     def _broken(self, columns: Columns) -> Any:

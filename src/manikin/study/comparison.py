@@ -80,6 +80,10 @@ def compare(
         progress: Hears of each step with what is done and what is to do.
     """
     pair = _pair(study, names)
+    if model.flat:
+        raise RequestError(
+            f"A scenario changes what a clinical model says, and of '{model.name}' only a codebook is there."
+        )
     if study.aggregates:
         raise RequestError("Scenarios are compared in the model as published. Leave the study's 'aggregates' out.")
     study = changed(study, defects=(), scenario="", scenarios=pair)

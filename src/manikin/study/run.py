@@ -18,6 +18,7 @@ from manikin.appraisal.report import render
 from manikin.clinic import Calibrated, ClinicalModel, calibrate
 from manikin.cohort import (
     DEFECTS,
+    SHARD_PATIENTS,
     STATES,
     TABLES,
     Cohort,
@@ -34,7 +35,7 @@ from manikin.errors import GateError, RequestError
 from manikin.formats import FORMATS
 from manikin.generators import KnowledgeSampler, select
 from manikin.generators.agreement import Agreement, agree
-from manikin.generators.graphical import BLOCK
+from manikin.generators.detail import informed
 from manikin.release import (
     Lock,
     assess,
@@ -110,7 +111,7 @@ def run(
     study = _settled(study)
     select(model, study.given, study.oversample, study.thinned)
     told = _told(study, trust)
-    calibrated = _calibrated(model, study, progress)
+    calibrated = _calibrated(known(model, told), study, progress)
     agreement = None if told is None else _agreed(calibrated, told, progress)
     return carry_out(study, calibrated, out, agreement=agreement, jobs=jobs, compare=compare, progress=progress)
 
@@ -171,7 +172,7 @@ def make(study: Study, model: ClinicalModel, trust: Trust | None = None) -> Made
     study = _settled(study)
     select(model, study.given, study.oversample, study.thinned)
     told = _told(study, trust)
-    calibrated = _calibrated(model, study, silent)
+    calibrated = _calibrated(known(model, told), study, silent)
     agreement = None if told is None else _agreed(calibrated, told, silent)
     sampler = _sampler(study, calibrated, agreement)
     plan = Plan(sampler, study.patients, _tables(study, sampler.layout), {})
@@ -179,6 +180,23 @@ def make(study: Study, model: ClinicalModel, trust: Trust | None = None) -> Made
     parts = {name: tuple(shard[name] for shard in shards) for name in plan.tables}
     cohort = Cohort(plan.sampler.layout, study.patients, parts)
     return Made(study, calibrated, cohort, agreement=agreement)
+
+
+def known(model: ClinicalModel, told: Aggregates | None = None) -> ClinicalModel:
+    """Return the model that patients can be made from: a flat one as far as tables tell of it.
+
+    Raises:
+        RequestError: It is flat, and there are no tables.
+    """
+    if not model.flat:
+        return model
+    if told is None:
+        raise RequestError(
+            f"Of '{model.name}' only a codebook is there: it says what variables mean, and nothing of how often anything "
+            "is. Say what was measured or published: --aggregates FILE, or aggregates: FILE in the study; or write a "
+            "clinical model. See docs/flat-prior.md."
+        )
+    return informed(model, told)
 
 
 def lock(study: Study, calibrated: Calibrated, shard_patients: int, agreement: Agreement | None = None) -> Lock:
@@ -243,7 +261,8 @@ def _sampler(study: Study, calibrated: Calibrated, agreement: Agreement | None =
         program.model, program.parameters, program.latent, Seed(study.seed), study.given, study.oversample
     )
     if agreement:
-        everybody = replace(everybody, bent=agreement.bent(min(study.patients, BLOCK)))
+        # Patients who are shared out together are a shard, so that none is computed twice.
+        everybody = replace(everybody, bent=agreement.bent(min(study.patients, SHARD_PATIENTS)))
     patients: Sampler = everybody
     if study.defects:
         patients = imperfect(replace(everybody, thinned=study.thinned), study.defects, everybody)

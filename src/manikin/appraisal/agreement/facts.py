@@ -121,7 +121,7 @@ def left_out(agreement: Agreement) -> Iterator[str]:
     """Yield what was told and says nothing of the model's variables."""
     used = {
         frozenset(agreement.domain.axes[place].name for place in one.places)
-        for one in told(agreement.program, agreement.aggregates)[1]
+        for one in told(agreement.program.model, agreement.aggregates)[1]
     }
     for table in agreement.aggregates.aggregates:
         if frozenset(table.attributes) not in used:

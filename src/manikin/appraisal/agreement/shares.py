@@ -121,7 +121,7 @@ class Counted:
 
 def tables_of(agreement: Agreement, counted: Counted) -> list[Shares]:
     """Return every table that the fit was drawn to, those of one variable first."""
-    _, measured = told(agreement.program, agreement.aggregates)
+    _, measured = told(agreement.program.model, agreement.aggregates)
     before = Fit(agreement.fit.prior, {}, {})
     tables = sorted(measured, key=lambda one: len(one.places))
     return [_shares(agreement, one, before.expected.over(one.places), counted) for one in tables]

@@ -121,7 +121,9 @@ class _Reader:
         if (other := top.get("codebook")) is not None:
             what = "This is a codebook: it says what variables mean, and not how they are distributed."
             self.notebook.add(
-                other, what, "Use it with --codebook, or give each variable a rule and write: model: NAME"
+                other,
+                what,
+                "Use it with --codebook, make it with --aggregates, or give each variable a rule and write: model: NAME",
             )
             self.notebook.raise_as(ModelError)
         name = top.needed_text("model", "my-model")
@@ -130,6 +132,7 @@ class _Reader:
             top.needed_text("title", "Screening for X in Y"),
             top.needed_text("index", "a primary-care visit"),
         )
+        flat = top.choice("knowledge", ("sourced", "none"), "sourced") == "none"
         not_for = tuple(" ".join(item.text.split()) for item in top.texts("not-for"))
         if not not_for:
             self.notebook.add(
@@ -161,7 +164,7 @@ class _Reader:
         return ClinicalModel(
             name, version, title, index, population, not_for, intent, index_dates, self.sources, self.parameters,
             variables, dependences, constraints, {name: one for name, one in goals.items() if one}, calibrations,
-            tuple(self.claims), self.text, pathway,
+            tuple(self.claims), self.text, pathway, flat,
         )  # fmt: skip
 
     def codebook(self) -> Codebook:

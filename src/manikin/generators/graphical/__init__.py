@@ -12,9 +12,10 @@ from manikin.generators.graphical.carrier import (
     WeightedParticles,
     flat,
 )
-from manikin.generators.graphical.drawing import BLOCK, Drawing
+from manikin.generators.graphical.drawing import BLOCK, Drawing, drawing_from
 from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit, possible
+from manikin.generators.graphical.junction import Beliefs
 from manikin.generators.graphical.marginals import Places, counted, size_of
 from manikin.generators.graphical.trees import fit_tree
 from manikin.generators.graphical.uncertainty import again
@@ -22,6 +23,7 @@ from manikin.generators.graphical.uncertainty import again
 __all__ = [
     "BLOCK",
     "Belief",
+    "Beliefs",
     "CalibratedTree",
     "Drawing",
     "Expectation",
@@ -34,6 +36,7 @@ __all__ = [
     "WeightedParticles",
     "again",
     "counted",
+    "drawing_from",
     "fit",
     "fit_tree",
     "flat",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from manikin.codebook import Codes
 from manikin.generators.graphical.junction import Beliefs
-from manikin.generators.graphical.marginals import Cells, Places, cells_of, size_of, summed
+from manikin.generators.graphical.marginals import Cells, Places, cells_of, summed
 from manikin.streams import Floats
 
 # A block of patients that are shared out together, and how the 63 bits of a key are: cells, chance, place in the block.
@@ -49,40 +49,41 @@ class Drawing:
 
     def independent(self, uniform: Callable[[int], Floats], size: int) -> Codes:
         """Return the bins of patients, each drawn by itself; ``uniform`` gives the draws for a variable's place."""
-        codes = np.zeros((size, len(self.shape)), np.int16)
+        codes = np.zeros((size, len(self.shape)), np.int16, order="F")
         for one in self.conditionals:
             codes[:, one.place] = one.bins(uniform(one.place), cells_of(codes, self.shape, one.given))
         return codes
 
     def rounded(self, uniform: Callable[[int], Floats], size: int) -> Codes:
         """Return the bins of at most ``BLOCK`` patients, shared out so that numbers are met up to one patient."""
-        codes = np.zeros((size, len(self.shape)), np.int16)
+        codes = np.zeros((size, len(self.shape)), np.int16, order="F")
         for one in self.conditionals:
             cells = cells_of(codes, self.shape, one.given)
-            codes[:, one.place] = one.bins(
-                _shared_out(uniform(one.place), cells, size_of(self.shape, one.given)), cells
-            )
+            codes[:, one.place] = _shared_out(uniform(one.place), cells, one.cumulative)
         return codes
 
 
-def _shared_out(uniform: Floats, cells: Cells, n_cells: int) -> Floats:
-    """Return draws that lie evenly spaced within each cell, in the order of ``uniform``, from a place by chance."""
+def _shared_out(uniform: Floats, cells: Cells, cumulative: Floats) -> npt.NDArray[np.int16]:
+    """Return bins, of which each gets its share of the patients in each cell, up to one, and whom chance decides.
+
+    Those in a cell are set in the order of ``uniform``, evenly spaced between 0 and 1, from a place by chance.
+    """
     # One number holds cell, draw and place: to sort it and read the place back is several times faster than an argsort.
     chance = (uniform * 2.0**_CHANCE_BITS).astype(np.int64)
     key = (cells.astype(np.int64) << (_CHANCE_BITS + _PLACE_BITS)) | (chance << _PLACE_BITS) | np.arange(len(cells))
     key.sort()
     order = key & (BLOCK - 1)
-    sizes = np.bincount(cells, minlength=n_cells)
+    sizes = np.bincount(cells, minlength=cumulative.shape[1])
     first = np.cumsum(sizes) - sizes
     occupied = sizes > 0
     # Where the spacing begins is said by the low bits of the draw that stands first in its cell.
-    begin = np.zeros(n_cells)
+    begin = np.zeros(len(sizes))
     begin[occupied] = (uniform[order[first[occupied]]] * 2.0**_CHANCE_BITS) % 1.0
-    begin -= first
-    inside = cells[order]
-    even = np.empty(len(order))
-    even[order] = (np.arange(len(order)) + begin[inside]) / sizes[inside]
-    return even
+    below = np.clip(np.ceil(cumulative * sizes - begin), 0, sizes)
+    counts = np.diff(below, axis=0, prepend=0, append=sizes[None]).astype(np.int64)
+    found = np.empty(len(cells), np.int16)
+    found[order] = np.repeat(np.tile(np.arange(len(counts), dtype=np.int16), len(sizes)), counts.T.ravel())
+    return found
 
 
 def drawing_from(beliefs: Beliefs) -> Drawing:

@@ -106,11 +106,12 @@ def fit(prior: Prior, measured: Sequence[Measured], start: Fit | None = None) ->
 
     Args:
         prior: What is known without them.
-        measured: The tables; those of the same variables have been made one.
+        measured: The tables; those of the same variables have been made one. Of one cell, or told in none, they say nothing.
         start: An earlier fit of the same prior to some of them, from which the search begins.
     """
-    singles = [one for one in measured if len(one.places) == 1]
-    joints = [one for one in measured if len(one.places) > 1]
+    telling = [one for one in measured if one.share.size > 1 and np.isfinite(one.share).any()]
+    singles = [one for one in telling if len(one.places) == 1]
+    joints = [one for one in telling if len(one.places) > 1]
     first = _single_fit(prior, singles, start)
     if not joints:
         return first

@@ -16,7 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
-from manikin.generators.graphical.marginals import Places, size_of, summed
+from manikin.generators.graphical.marginals import Places, size_of, spread, summed
 from manikin.streams import Floats
 
 _TINY = 1e-300
@@ -136,6 +136,18 @@ class Beliefs:
 
     def _parts(self, places: Places) -> list[int]:
         return list(dict.fromkeys(self.tree.component[place] for place in places))
+
+    def weighed(self, weights: Mapping[int, Floats]) -> Beliefs:
+        """Return the distribution in which bins of single variables, by place, count so many times as much; not all 0."""
+        tree, factors = self.tree, []
+        for clique, shared, marginal in zip(tree.cliques, tree.separators, self.marginals, strict=True):
+            below = summed(marginal, tree.shape, clique, shared)[spread(shared, clique, tree.shape)] if shared else 1.0
+            factors.append(marginal / np.maximum(below, _TINY))
+        for place, weight in weights.items():
+            home = tree.home((place,))
+            factors[home] = factors[home] * weight[spread((place,), tree.cliques[home], tree.shape)]
+        with np.errstate(divide="ignore"):
+            return Passing(tree).beliefs([np.log(factor) for factor in factors])
 
 
 class Passing:
