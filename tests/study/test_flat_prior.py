@@ -106,7 +106,7 @@ def test_a_release_says_that_it_rests_on_tables_alone(ward: Path) -> None:
     assert "declared in it, without knowledge" in sources
     assert "the ward's records of north, 2026-01-31: the shares of bins" in sources
     card = (ward / "made/docs/model-card.md").read_text(encoding="utf-8")
-    assert "anything about unasked, of which no table tells" in card
+    assert "nything about unasked, of which no table tells" in card
 
 
 def test_terminal_python_and_study_make_the_same_cohort(ward: Path, capsys: pytest.CaptureFixture[str]) -> None:
