@@ -6,6 +6,7 @@ those who were not.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,11 +48,11 @@ class Auc:
 
     def at_least(self, confidence: float) -> float:
         """Return the one-sided lower bound."""
-        return max(0.0, self.value - float(norm.ppf(confidence)) * self.variance**0.5)
+        return max(0.0, self.value - float(norm.ppf(confidence)) * math.sqrt(self.variance))
 
     def interval(self, confidence: float = CONFIDENCE) -> Interval:
         """Return the two-sided interval."""
-        half = float(norm.ppf((1 + confidence) / 2)) * self.variance**0.5
+        half = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(self.variance)
         return max(0.0, self.value - half), min(1.0, self.value + half)
 
 
