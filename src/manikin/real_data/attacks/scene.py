@@ -39,8 +39,8 @@ class Scene:
 
     @cached_property
     def seen(self) -> Floats:
-        """The rows by which spaces are laid out: as many synthetic ones as are in the reference."""
-        return np.concatenate([fewer(self.some, len(self.reference), self.seed, "seen"), self.reference])
+        """The rows by which spaces are laid out."""
+        return np.concatenate([self.some, self.reference])
 
     @cached_property
     def by_rank(self) -> Points:
