@@ -101,10 +101,9 @@ class Classifier:
         reference = fewer(scene.reference, _TRAINED_ON, scene.seed, "classifier reference")
         values = np.concatenate([synthetic, reference])
         synthetic_rows = np.repeat([1, 0], [len(synthetic), len(reference)])
-        weights = np.repeat([1 / len(synthetic), 1 / len(reference)], [len(synthetic), len(reference)]) * len(values)
         model = boosted(scene.variables, scene)
         with one_thread():
-            model.fit(values, synthetic_rows, weights)
+            model.fit(values, synthetic_rows)
             return np.asarray(model.decision_function(scene.targets), np.float64)
 
 

@@ -104,9 +104,12 @@ class Queries:
         fits = np.ones((len(rows), len(self)), np.bool_)
         for place, low, high, negated in zip(self.places.T, self.low.T, self.high.T, self.negated.T, strict=True):
             values = rows[:, place]
-            absent = np.isnan(values)
-            inside = np.where(np.isnan(low), absent, (values >= low) & (values <= high))
-            fits &= np.where(negated, ~inside & (~absent | np.isnan(low)), inside)
+            inside = (values >= low) & (values <= high)
+            absent, none = np.isnan(values), np.isnan(low)
+            inside[:, none] = absent[:, none]
+            # Unlike a value is another value; unlike no value is any.
+            inside[:, negated] ^= none[negated] | ~absent[:, negated]
+            fits &= inside
         return fits
 
 
