@@ -78,6 +78,7 @@ FITTERS: Mapping[str, Fitter] = {
     for one in (
         # Ours enters by the same door.
         Fitter("manikin", "manikin_fit.py", ("flat",)),
+        Fitter("manikin-tree", "manikin_fit.py", ("tree",)),
         Fitter("manikin-clinical", "manikin_fit.py", ("clinical",)),
         # Asked about all pairs, as its script is by default, and about all triples, as in its paper.
         Fitter("mbi-aim", "mbi_fit.py", ("aim", "2"), MBI),

@@ -128,6 +128,14 @@ class SignatureError(AggregatesError):
         super().__init__(what, file)
 
 
+class PlanError(FileError):
+    """A file that says what a federation measures and can't be used as it stands."""
+
+
+class FederationError(ManikinError):
+    """A sum over sites that could not be had, or a request that a site refuses; no site's table was seen."""
+
+
 class MissingExtraError(ManikinError):
     """A capability whose library was not installed."""
 

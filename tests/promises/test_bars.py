@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from benchmarks import fidelity
 from benchmarks.resemblance import MAPPING
 
+from benchmarks import fidelity
 from manikin.clinic import built_in
 from manikin.real_data import comparison
 from manikin.study import changed, make, study_of

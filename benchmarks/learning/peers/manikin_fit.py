@@ -1,7 +1,8 @@
 """Our fit, by the same door: bins of people in, noise bought from a ledger, bins of synthetic people out.
 
 ``manikin_fit.py TASK ANSWER flat`` knows the bins alone; ``clinical`` starts from the model diabetes-screening, whose
-variables the columns have to be, and gives values instead of bins.
+variables the columns have to be, and gives values instead of bins; ``tree`` measures a tree of pairs and fits them in
+closed form.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from manikin.aggregates import Aggregate, MeasurePlan
 from manikin.clinic import Program, calibrate, find_model
 from manikin.codebook import Bins, Domain, bins_of
 from manikin.generators import KnowledgeSampler
-from manikin.generators.agreement import Agreement, flat_prior, prior_of, shares_of, together
-from manikin.generators.graphical import BLOCK, CalibratedTree, Fit, Prior, fit
+from manikin.generators.agreement import NO_KNOWLEDGE, bent_by, flat_prior, prior_of, shares_of, together
+from manikin.generators.graphical import BLOCK, CalibratedTree, Fit, Measured, counted, fit, fit_tree
 from manikin.privacy import Account, Budget, Ledger
 from manikin.real_data.adaptive import Adaptive
-from manikin.real_data.measure import buy, patients_in
+from manikin.real_data.measure import buy, buy_together, patients_in
 from manikin.real_data.people import People
 from manikin.real_data.questions import priced, questions_of
+from manikin.real_data.spanning import Spanning
 from manikin.streams import Floats, Seed
 
 _MODEL = "diabetes-screening"
@@ -36,11 +38,9 @@ def main() -> None:
     program = calibrate(find_model(_MODEL)).program if sys.argv[3] == "clinical" else None
     domain = _of_bins(wanted) if program is None else _of_codebook(wanted, program)
     people = People(domain, wanted.codes.astype(np.int16), {})
-    prior = meter.timed("fit", lambda: flat_prior(domain) if program is None else prior_of(program, domain))
     with tempfile.TemporaryDirectory() as folder:
         account = Ledger(Path(folder) / "ledger").account(wanted.data, Budget(wanted.epsilon, wanted.delta))
-        tables = meter.timed("fit", _measured, people, prior, account)
-    found = meter.timed("fit", _fitted, prior, domain, tables)
+        found, tables = meter.timed("fit", _tree if sys.argv[3] == "tree" else _fitted, people, account, program)
     drawn = meter.timed("sampling", _drawn if program is None else _patients, found, wanted, program)
     places = [domain.of(table.attributes) for table in tables]
     answer(
@@ -68,23 +68,37 @@ def _of_codebook(wanted: Task, program: Program) -> Domain:
     return Domain(tuple(bins_of(program.model.variables[name].meaning, missing=False) for name in wanted.names))
 
 
-def _measured(people: People, prior: Prior, account: Account) -> tuple[Aggregate, ...]:
-    """Return each variable and what was chosen, for all that the account holds."""
+def _fitted(people: People, account: Account, program: Program | None) -> tuple[Fit, tuple[Aggregate, ...]]:
+    """Measure each variable and what is chosen, for all that the account holds, and fit."""
+    domain = people.domain
+    prior = flat_prior(domain) if program is None else prior_of(program, domain)
     strategy, rho = Adaptive(prior), account.left
-    orders = priced(questions_of(MeasurePlan(), people.domain), rho * (1 - strategy.share), MeasurePlan())
+    orders = priced(questions_of(MeasurePlan(), domain), rho * (1 - strategy.share), MeasurePlan())
     single = tuple(buy(people, order, account) for order in orders)
-    return single + strategy.choose(people, single, account, rho * strategy.share)
+    tables = single + strategy.choose(people, single, account, rho * strategy.share)
+    return fit(prior, together(_shares(tables, domain))), tables
 
 
-def _fitted(prior: Prior, domain: Domain, tables: tuple[Aggregate, ...]) -> Fit:
+def _tree(people: People, account: Account, _: Program | None) -> tuple[CalibratedTree, tuple[Aggregate, ...]]:
+    """Measure each variable and a tree of pairs, and fit in closed form."""
+    domain, rho, strategy = people.domain, account.left, Spanning()
+    exact = [((place,), counted(people.codes, domain.shape, (place,))) for place in range(len(domain.axes))]
+    single = buy_together(domain, exact, account, rho * (1 - strategy.share))
+    pairs = strategy.choose(people, single, account, rho * strategy.share)
+    shares = _shares((*single, *pairs), domain)
+    return fit_tree(domain, NO_KNOWLEDGE, shares[: len(single)], shares[len(single) :]), (*single, *pairs)
+
+
+def _shares(tables: tuple[Aggregate, ...], domain: Domain) -> list[Measured]:
     patients = max(patients_in(tables, domain)[0], 1.0)
-    return fit(prior, together([shares_of(one, domain, patients) for one in tables]))
+    return [shares_of(one, domain, patients) for one in tables]
 
 
-def _drawn(found: Fit, wanted: Task, _: None) -> Any:
+def _drawn(found: Fit | CalibratedTree, wanted: Task, _: None) -> Any:
     """Return bins of synthetic people, shared out so that the fit's numbers are met."""
-    assert isinstance(found.expected, CalibratedTree)
-    drawing, blocks = found.expected.drawing, []
+    tree = found.expected if isinstance(found, Fit) else found
+    assert isinstance(tree, CalibratedTree)
+    drawing, blocks = tree.drawing, []
     for first in range(0, wanted.rows, BLOCK):
         size = min(BLOCK, wanted.rows - first)
         streams = [Seed(wanted.seed).stream("bins", name) for name in wanted.names]
@@ -94,7 +108,7 @@ def _drawn(found: Fit, wanted: Task, _: None) -> Any:
 
 def _patients(found: Fit, wanted: Task, program: Program) -> dict[str, Any]:
     """Return columns of synthetic patients, whom the clinical model made."""
-    bent = Agreement(program, found.prior.domain, found).bent()
+    bent = bent_by(found)
     chance = Seed(wanted.seed)
     sampler = KnowledgeSampler(program.model, program.parameters, program.latent, chance, follow_up=False, bent=bent)
     return dict(sampler.draw(np.arange(wanted.rows)))

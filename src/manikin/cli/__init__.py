@@ -11,11 +11,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
+from manikin.cli.federating import add_federate
 from manikin.errors import ManikinError, closest
 
 _COMMANDS = (
     "models", "show", "new", "check", "make", "compare", "verify", "remake",
-    "codebook", "measure", "published", "combine", "key",
+    "codebook", "measure", "published", "combine", "federate", "key", "learn", "sample",
 )  # fmt: skip
 
 
@@ -122,6 +123,10 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_measure(commands.add_parser("measure", help="turn records into aggregates that may leave an institution"))
 
+    _add_learn(commands.add_parser("learn", help="learn a table of patients from records; a sampler leaves"))
+    _add_sample(commands.add_parser("sample", help="draw patients from a sampler that was learnt"))
+    add_federate(commands.add_parser("federate", help="count together with other institutions, none seen alone"))
+
     verify = commands.add_parser("verify", help="re-check a release; names each file that differs")
     verify.add_argument("folder")
 
@@ -165,6 +170,27 @@ def _add_aggregates(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     combine.add_argument("--key", metavar="FILE", help="the private key of whoever combines, to sign with")
     combine.add_argument("--name", default="combined", metavar="NAME", help="what the sites together are called")
+
+
+def _add_learn(learn: argparse.ArgumentParser) -> None:
+    learn.add_argument("records", help="records of patients, CSV or Parquet")
+    learn.add_argument("--codebook", metavar="MODEL", help="whose bins and limits hold; by default the study's model")
+    learn.add_argument("--mapping", required=True, metavar="FILE", help="what the columns of the records mean")
+    learn.add_argument("--study", metavar="FILE", help="a study that says who is complete, and which rows count")
+    learn.add_argument("--generator", default="vae", metavar="NAME", help="vae, gan, or one of an installed package")
+    learn.add_argument("--epsilon", type=float, metavar="E", help="what learning may spend, with --delta")
+    learn.add_argument("--delta", type=float, metavar="D", help="well below one over the number of patients: 1e-6")
+    learn.add_argument("--without-privacy", action="store_true", help="spend nothing and promise nothing")
+    learn.add_argument("--out", required=True, metavar="DIR", help="where the sampler goes; nothing is overwritten")
+    learn.add_argument("--ledger", metavar="FILE", help="where purchases are recorded; by default beside the records")
+
+
+def _add_sample(sample: argparse.ArgumentParser) -> None:
+    sample.add_argument("sampler", help="the folder that 'learn' wrote")
+    sample.add_argument("--patients", type=_whole, default=10_000, metavar="N", help="how many")
+    sample.add_argument("--seed", type=_whole, default=1, metavar="S", help="from which all chance follows")
+    sample.add_argument("--out", required=True, metavar="DIR", help="where the tables go; nothing is overwritten")
+    sample.add_argument("--jobs", type=_jobs, metavar="J", help="processes; by default one for each core")
 
 
 def _add_measure(measure: argparse.ArgumentParser) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manikin.cli.aggregating import codebook, combine, key, published
+from manikin.cli.federating import federate
+from manikin.cli.learning import learn, sample
 from manikin.cli.measuring import measure
 from manikin.cli.terminal import Terminal
 from manikin.cli.writing import write_new
 from manikin.errors import RequestError
 
 __all__ = [
-    "check", "codebook", "combine", "compare", "key", "make", "measure", "models", "new", "published", "remake", "show", "verify",
+    "check", "codebook", "combine", "compare", "federate", "key", "learn", "make", "measure", "models", "new", "published",
+    "remake", "sample", "show", "verify",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ def measure(options: Namespace) -> int:
     from manikin.real_data import Sender, survey
 
     _check(options)
-    plan, codebook = _wanted(options)
+    plan, codebook = wanted(options)
     key = read_key(Path(options.key)) if options.key else None
     variables = {one.name: one for one in codebook.variables}
     asked = survey(Path(options.mapping), variables, plan, _event_mapping(plan, options))
@@ -65,7 +65,7 @@ def _private(asked: Survey, sender: Sender, options: Namespace) -> Aggregates | 
         return None
     paths = (Path(path) if path else None for path in (options.events, options.people))
     people = asked.read(Path(options.records), *paths)
-    account = _account(asked, budget, options)
+    account = account_of(asked, budget, options)
     found = measure(people, asked, account, budget.rho, strategy)
     print(f"  {'Left of the budget':<44} rho {account.left:.4g} of {account.budget.rho:.4g}")
     return private(asked, found, account, budget, sender)
@@ -130,7 +130,7 @@ def _check_out(out: str | None) -> None:
         raise RequestError(f"{path.parent} is no folder that can be written to.")
 
 
-def _wanted(options: Namespace) -> tuple[MeasurePlan, Codebook]:
+def wanted(options: Namespace) -> tuple[MeasurePlan, Codebook]:
     """Return what is asked, and the codebook in whose bins."""
     from manikin.aggregates import MeasurePlan
     from manikin.clinic import codebook_of, find_codebook
@@ -163,7 +163,7 @@ def _event_mapping(plan: MeasurePlan, options: Namespace) -> Path | None:
     return Path(options.event_mapping)
 
 
-def _account(asked: Survey, budget: Budget, options: Namespace) -> Account:
+def account_of(asked: Survey, budget: Budget, options: Namespace) -> Account:
     """Return the source's account: as the study says, as it was opened, or with no more than this measurement spends."""
     from manikin.privacy import Ledger
 

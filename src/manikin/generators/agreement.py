@@ -80,10 +80,7 @@ class Agreement:
 
     def bent(self, block: int = BLOCK) -> Bent:
         """Return what a sampler needs; where bins are drawn first, so many patients are shared out together."""
-        expected = self.fit.expected
-        if isinstance(expected, CalibratedTree):
-            return Clamped(self.domain, expected.drawing, block)
-        return Tilt(self.domain, dict(self.fit.bend), self.log_z, self.ceiling)
+        return bent_by(self.fit, self.log_z, self.ceiling, block)
 
     def locked(self) -> dict[str, Any]:
         """Return what a lock has to tell, so that patients can be made again on any processor."""
@@ -101,6 +98,15 @@ class Agreement:
             for one in stored["bend"]
         }
         return replace(self, fit=replace(self.fit, bend=bend), log_z=stored["log_z"], ceiling=stored["ceiling"])
+
+
+def bent_by(found: Fit, log_z: float | None = None, ceiling: float = 1.0, block: int = BLOCK) -> Bent:
+    """Return what a sampler needs of a fit; the scale of weights is computed where it is not given."""
+    expected = found.expected
+    if isinstance(expected, CalibratedTree):
+        return Clamped(found.prior.domain, expected.drawing, block)
+    scale = _scale(found) if log_z is None else (log_z, ceiling)
+    return Tilt(found.prior.domain, dict(found.bend), *scale)
 
 
 def prior_of(program: Program, domain: Domain, particles: int = PARTICLES) -> Prior:

@@ -7,11 +7,13 @@ Only the command line may import this package.
 
 from manikin.real_data.adaptive import Adaptive
 from manikin.real_data.compare import comparison
+from manikin.real_data.federated import counting
 from manikin.real_data.leaving import Sender, private, suppressed
 from manikin.real_data.measure import Strategy, Survey, measure, survey, tables
 from manikin.real_data.people import People
 from manikin.real_data.questions import Order, Question
 from manikin.real_data.sequences import Learnt, learn_sequences
+from manikin.real_data.spanning import Spanning
 
 __all__ = [
     "Adaptive",
@@ -20,9 +22,11 @@ __all__ = [
     "People",
     "Question",
     "Sender",
+    "Spanning",
     "Strategy",
     "Survey",
     "comparison",
+    "counting",
     "learn_sequences",
     "measure",
     "private",

@@ -6,6 +6,7 @@ them without one, and suppresses what is small.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,9 @@ from manikin.real_data.mapping import RecordMapping, read_mapping
 from manikin.real_data.people import People, clipped_rows, domain_of, read_people
 from manikin.real_data.questions import CLIPPED, EVENTS, Counts, Order, Question, priced, questions_of
 from manikin.real_data.suppression import suppress
+from manikin.streams import Floats
+
+GAUSSIAN = "discrete Gaussian"
 
 
 class Answers(Protocol):
@@ -154,7 +158,30 @@ def buy(answers: Answers, order: Order, account: Account) -> Aggregate:
     asked = order.question
     found = account.gaussian(answers.answer(asked), order.rho, asked.what, asked.sensitivity)
     values = found.values.astype(np.float64)
-    return Aggregate(asked.axes, values, found.sigma, "discrete Gaussian", found.rho, found.receipt)
+    return Aggregate(asked.axes, values, found.sigma, GAUSSIAN, found.rho, found.receipt)
+
+
+def buy_together(
+    domain: Domain, tables: Sequence[tuple[Sequence[int], Floats]], account: Account, rho: float
+) -> tuple[Aggregate, ...]:
+    """Return noisy tables of patients that are bought at once: one patient changes one cell of each.
+
+    Args:
+        domain: The variables.
+        tables: The places of each table's variables, and its exact counts, flat.
+        account: Who sells the noise.
+        rho: The price of all together.
+    """
+    counts = np.concatenate([table for _, table in tables]).astype(np.int64)
+    found = account.gaussian(counts, rho, f"{len(tables)} tables together", math.sqrt(len(tables)))
+    each = np.split(found.values.astype(np.float64), np.cumsum([table.size for _, table in tables])[:-1])
+    axes = [tuple(domain.axes[place] for place in places) for places, _ in tables]
+    return tuple(
+        Aggregate(
+            of, values.reshape([axis.count for axis in of]), found.sigma, GAUSSIAN, rho / len(tables), found.receipt
+        )
+        for of, values in zip(axes, each, strict=True)
+    )
 
 
 def patients_in(aggregates: Sequence[Aggregate], domain: Domain) -> tuple[float, float]:

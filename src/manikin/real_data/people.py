@@ -8,7 +8,7 @@ Nothing here leaves the package.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,14 @@ class People:
 
     ``codes`` has shape (patients, variables). ``clipped`` has, by the name of its question, a code for every patient
     on record: 1 for those of whom something does not count. ``courses`` is what happened to them, where that is asked.
+    ``values`` are what ``codes`` are bins of, by variable: numbers, or the numbers of levels; NaN for none.
     """
 
     domain: Domain
     codes: Codes
     clipped: Mapping[str, Codes]
     courses: Courses | None = None
+    values: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -100,9 +102,10 @@ def read_people(path: Path, mapping: RecordMapping, domain: Domain, rows: str) -
     )
     if not known.any():
         raise RealDataError(f"{path} holds no patient whom the mapping means. Nothing was measured.")
-    codes = domain.codes({axis.name: columns[axis.name][chosen][known] for axis in domain.axes})
+    values = {axis.name: columns[axis.name][chosen][known] for axis in domain.axes}
     flags = {ROWS.name: several, LEFT_OUT.name: ~known}
-    return People(domain, codes, {name: flag.astype(np.int16) for name, flag in flags.items()})
+    clipped = {name: flag.astype(np.int16) for name, flag in flags.items()}
+    return People(domain, domain.codes(values), clipped, values=values)
 
 
 def clipped_rows(mapping: RecordMapping, plan: MeasurePlan) -> tuple[Bins, ...]:

@@ -6,6 +6,7 @@ the two halves are apart, nearer than which nobody can come.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +14,18 @@ import numpy as np
 
 from manikin.appraisal import Finding
 from manikin.appraisal.sequences import sequence_finding
+from manikin.errors import RequestError
 from manikin.generators.sequence import (
+    Domain,
     Histories,
     Learning,
     Recurrent,
     SemiMarkov,
     Training,
-    learn_semi_markov,
-    train_recurrent,
 )
 from manikin.real_data.event_mapping import read_event_mapping
 from manikin.real_data.histories import parted, read_histories
+from manikin.real_data.learning import Allowance, Generator, RecurrentGenerator, SemiMarkovGenerator
 from manikin.streams import Seed
 
 # Parting people is simulation, not privacy: it may be repeated.
@@ -38,14 +40,22 @@ class Learnt:
     finding: Finding
 
 
-def learn_sequences(events: Path, people: Path, mapping: Path, how: Learning | Training) -> Learnt:
+def learn_sequences(
+    events: Path,
+    people: Path,
+    mapping: Path,
+    how: Learning | Training | Callable[[Domain], Generator[Histories]],
+    allowance: Allowance | None = None,
+) -> Learnt:
     """Return a sampler learnt from half of the people in records, and how far it is from the other half.
 
     Args:
         events: A table of events, or of visits.
         people: A table of people; it may be the same.
         mapping: What their columns mean; see ``docs/learnt-sequences.md``.
-        how: A hidden semi-Markov model by ``Learning``, a recurrent network by ``Training``.
+        how: A hidden semi-Markov model by ``Learning``, a recurrent network by ``Training``, or the generator of a domain.
+        allowance: What may be spent on those who are learnt from, by a generator; without, nothing is promised. The
+            finding is exact whatever was spent: it is for those who may read the records.
 
     Raises:
         MappingError: The mapping holds mistakes.
@@ -53,11 +63,17 @@ def learn_sequences(events: Path, people: Path, mapping: Path, how: Learning | T
     """
     meant = read_event_mapping(mapping)
     learnt_from, held_out = parted(read_histories(events, people, meant), _SEED)
-    sampler: SemiMarkov | Recurrent = (
-        learn_semi_markov(meant.domain, learnt_from, how)
-        if isinstance(how, Learning)
-        else train_recurrent(meant.domain, learnt_from, how)
-    )
+    sampler = _generator(meant.domain, how).fit(learnt_from, allowance)
+    if not isinstance(sampler, SemiMarkov | Recurrent):
+        raise RequestError("What this generator learns is no sampler of sequences.")
     ordinals = np.arange(learnt_from.size)
     drawn = Histories(sampler.timeline(ordinals), sampler.statics(ordinals))
     return Learnt(sampler, sequence_finding(meant.domain, drawn, held_out, learnt_from))
+
+
+def _generator(
+    domain: Domain, how: Learning | Training | Callable[[Domain], Generator[Histories]]
+) -> Generator[Histories]:
+    if isinstance(how, Learning):
+        return SemiMarkovGenerator(domain, learning=how)
+    return RecurrentGenerator(domain, how) if isinstance(how, Training) else how(domain)

@@ -16,6 +16,7 @@ from manikin.generators.graphical.drawing import BLOCK, Drawing
 from manikin.generators.graphical.evidence import Belief
 from manikin.generators.graphical.fit import Fit, Measured, Prior, fit
 from manikin.generators.graphical.marginals import Places, counted, size_of
+from manikin.generators.graphical.trees import fit_tree
 
 __all__ = [
     "BLOCK",
@@ -32,6 +33,7 @@ __all__ = [
     "WeightedParticles",
     "counted",
     "fit",
+    "fit_tree",
     "flat",
     "size_of",
 ]

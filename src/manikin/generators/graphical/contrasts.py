@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -38,19 +39,28 @@ class Contrasts:
 
 def contrasts_of(axes: Sequence[Bins], expected: Floats) -> Contrasts:
     """Return the contrasts of a table over some variables, of whose cells the shares are expected, flat."""
-    single = [_functions_of(axis) for axis in axes]
+    columns, classes = _design(tuple((axis.count, not axis.levels, axis.missing) for axis in axes))
+    root = np.sqrt(np.maximum(expected, _LEAST))
+    orthonormal, _ = np.linalg.qr(columns * root[:, None])
+    return Contrasts(np.ascontiguousarray(orthonormal[:, 1:] / root[:, None]), classes)
+
+
+_Scale = tuple[int, bool, bool]
+"""A variable's bins: how many, whether they are ordered, and whether the last is for whoever has no value."""
+
+
+@lru_cache(maxsize=4096)
+def _design(scales: tuple[_Scale, ...]) -> tuple[Floats, tuple[Class, ...]]:
+    """Return functions of a table's cells, the constant first and then from coarse to fine, and the class of each."""
+    single = [_functions_of(*scale) for scale in scales]
     degrees = [[degree for _, degree in functions] for functions in single]
     chosen = sorted(itertools.product(*(range(len(each)) for each in degrees)), key=lambda one: _class(one, degrees))
-    columns = []
-    for which in chosen[:_MOST]:
-        column = np.ones(1)
-        for functions, one in zip(single, which, strict=True):
-            column = np.outer(column, functions[one][0]).ravel()
-        columns.append(column)
-    root = np.sqrt(np.maximum(expected, _LEAST))
-    orthonormal, _ = np.linalg.qr(np.column_stack(columns) * root[:, None])
-    classes = tuple((of, min(finer, _FINEST)) for of, finer in (_class(which, degrees) for which in chosen[1:_MOST]))
-    return Contrasts(np.ascontiguousarray(orthonormal[:, 1:] / root[:, None]), classes)
+    columns: Floats = np.ones((1, 1))
+    for functions in single:
+        columns = np.asarray(np.kron(columns, np.column_stack([function for function, _ in functions])), np.float64)
+    places = np.ravel_multi_index(np.array(chosen[:_MOST]).T, [len(each) for each in degrees])
+    found = (_class(which, degrees) for which in chosen[1:_MOST])
+    return columns[:, places], tuple((of, min(finer, _FINEST)) for of, finer in found)
 
 
 def _class(which: Sequence[int], degrees: Sequence[Sequence[int]]) -> Class:
@@ -59,14 +69,14 @@ def _class(which: Sequence[int], degrees: Sequence[Sequence[int]]) -> Class:
     return of, sum(each) - of
 
 
-def _functions_of(axis: Bins) -> list[tuple[Floats, int]]:
+def _functions_of(count: int, ordered: bool, missing: bool) -> list[tuple[Floats, int]]:
     """Return functions of one variable's bins with their degrees: the constant, then coarse to fine."""
-    bins = axis.count - axis.missing
-    if axis.levels:
-        functions = [(np.eye(axis.count)[level], 1) for level in range(1, bins)]
-    else:
+    bins = count - missing
+    if ordered:
         place = np.linspace(-1, 1, bins) if bins > 1 else np.zeros(1)
         curves = np.polynomial.legendre.legvander(place, bins - 1).T
-        functions = [(np.append(curve, [0.0] * axis.missing), degree) for degree, curve in enumerate(curves) if degree]
-    unrecorded = [(np.eye(axis.count)[-1], 1)] if axis.missing else []
-    return [(np.ones(axis.count), 0), *unrecorded, *functions]
+        functions = [(np.append(curve, [0.0] * missing), degree) for degree, curve in enumerate(curves) if degree]
+    else:
+        functions = [(np.eye(count)[level], 1) for level in range(1, bins)]
+    unrecorded = [(np.eye(count)[-1], 1)] if missing else []
+    return [(np.ones(count), 0), *unrecorded, *functions]

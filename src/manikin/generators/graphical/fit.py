@@ -23,8 +23,9 @@ from manikin.streams import Floats
 
 _STEPS = 200
 _MEMORY = 20
-_GRADIENT = 1e-5
-_PRECISION = 1e-8 / np.finfo(np.float64).eps
+# The search ends where no contrast is further from its goal than a small part of how sure the surest one is.
+_SMALL, _LEAST = 0.02, 1e-7
+_NO_END = 10.0
 
 
 @dataclass(frozen=True)
@@ -154,13 +155,15 @@ def _solved(carrier: Carrier, pulls: Mapping[Places, Pull], start: Bend) -> tupl
         return centred - float((weights * goal).sum()) + 0.5 * float((penalty * weights**2).sum()), gradient * scale
 
     first = np.concatenate([_along(pulls[one], start.get(one)) for one in tables]) / scale
-    found, _, report = fmin_l_bfgs_b(dual, first, m=_MEMORY, factr=_PRECISION, pgtol=_GRADIENT, maxiter=_STEPS)
+    surest = min(float(pulls[one].departure.uncertainty.min()) for one in tables)
+    close = max(_SMALL * surest**0.5, _LEAST)
+    found, _, report = fmin_l_bfgs_b(dual, first, m=_MEMORY, factr=_NO_END, pgtol=close, maxiter=_STEPS)
     return dict(zip(tables, thetas(found), strict=True)), int(report["funcalls"])
 
 
 def _along(pull: Pull, theta: Floats | None) -> Floats:
-    """Return the weight of each contrast in an earlier θ, 0 where there is none."""
-    functions = pull.departure.contrasts.functions
+    """Return the weight of each contrast in an earlier θ; where there is none, what a small departure would need."""
     if theta is None:
-        return np.zeros(functions.shape[1])
+        return pull.followed * pull.departure.seen
+    functions = pull.departure.contrasts.functions
     return np.asarray(functions.T @ (theta * np.maximum(pull.departure.expected, 0.0)))

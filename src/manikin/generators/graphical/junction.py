@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,6 +43,14 @@ class JunctionTree:
             for clique, parent in zip(self.cliques, self.parents, strict=True)
         )
 
+    @cached_property
+    def component(self) -> dict[int, int]:
+        """The number of the root above each variable: those under different roots know nothing of each other."""
+        roots: list[int] = []
+        for number, parent in enumerate(self.parents):
+            roots.append(number if parent < 0 else roots[parent])
+        return {place: root for clique, root in zip(self.cliques, roots, strict=True) for place in clique}
+
     def home(self, places: Places) -> int:
         """Return the number of the smallest clique that holds all ``places``, -1 where none does."""
         holding = [number for number, clique in enumerate(self.cliques) if set(places) <= set(clique)]
@@ -52,7 +60,8 @@ class JunctionTree:
 def tree_over(shape: Sequence[int], wishes: Iterable[Places]) -> JunctionTree:
     """Return a junction tree in which each of the ``wishes`` lies within a clique.
 
-    Variables are eliminated in the order that makes the smallest tables (greedily); ties go to the earlier one.
+    Variables are eliminated in the order that makes the smallest tables (greedily), those first whose neighbours know
+    each other already, so that a tree stays one; ties go to the earlier one.
     """
     neighbours: dict[int, set[int]] = {place: set() for place in range(len(shape))}
     for wish in wishes:
@@ -60,7 +69,9 @@ def tree_over(shape: Sequence[int], wishes: Iterable[Places]) -> JunctionTree:
             neighbours[one].add(other)
     maximal: list[frozenset[int]] = []
     while neighbours:
-        chosen = min(neighbours, key=lambda place: (_cost(shape, place, neighbours[place]), place))
+        chosen = min(
+            neighbours, key=lambda place: (_fills(neighbours, place), _cost(shape, place, neighbours[place]), place)
+        )
         around = neighbours.pop(chosen)
         clique = frozenset(around | {chosen})
         if not any(clique <= other for other in maximal):
@@ -69,6 +80,12 @@ def tree_over(shape: Sequence[int], wishes: Iterable[Places]) -> JunctionTree:
             neighbours[one] |= around - {one}
             neighbours[one].discard(chosen)
     return _joined(tuple(shape), [tuple(sorted(clique)) for clique in maximal])
+
+
+def _fills(neighbours: Mapping[int, set[int]], place: int) -> bool:
+    """Return whether two neighbours of a variable would become neighbours."""
+    around = neighbours[place]
+    return any(not around - {one} <= neighbours[one] for one in around)
 
 
 def _cost(shape: Sequence[int], place: int, around: set[int]) -> int:
@@ -103,11 +120,22 @@ class Beliefs:
     marginals: tuple[Floats, ...]
 
     def over(self, places: Places) -> Floats | None:
-        """Return the marginal over variables that share a clique, flat, in the order of ``places``; else None."""
-        home = self.tree.home(places)
-        if home < 0:
+        """Return the marginal over variables, flat, in the order of ``places``.
+
+        None where some of them hang together through others, and not within one clique.
+        """
+        apart = [tuple(one for one in places if self.tree.component[one] == part) for part in self._parts(places)]
+        homes = [self.tree.home(part) for part in apart]
+        if -1 in homes:
             return None
-        return summed(self.marginals[home], self.tree.shape, self.tree.cliques[home], places)
+        table, order = np.ones(1), [place for part in apart for place in part]
+        for part, home in zip(apart, homes, strict=True):
+            margin = summed(self.marginals[home], self.tree.shape, self.tree.cliques[home], part)
+            table = np.outer(table, margin).ravel()
+        return summed(table, self.tree.shape, tuple(order), places)
+
+    def _parts(self, places: Places) -> list[int]:
+        return list(dict.fromkeys(self.tree.component[place] for place in places))
 
 
 class Passing:

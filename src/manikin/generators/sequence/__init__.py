@@ -11,13 +11,14 @@ from manikin.generators.sequence.learning import Learning, learn_semi_markov
 from manikin.generators.sequence.recurrent import Recurrent
 from manikin.generators.sequence.scale import grid, time_edges, value_edges
 from manikin.generators.sequence.semi_markov import Emission, SemiMarkov, StateCounts, items_of_states
-from manikin.generators.sequence.training import Training, train_recurrent
+from manikin.generators.sequence.training import Frame, Training, gaps_of, train_recurrent
 
 __all__ = [
     "STUDY",
     "Domain",
     "Durations",
     "Emission",
+    "Frame",
     "Histories",
     "Item",
     "Learning",
@@ -25,6 +26,7 @@ __all__ = [
     "SemiMarkov",
     "StateCounts",
     "Training",
+    "gaps_of",
     "grid",
     "items_of_states",
     "learn_semi_markov",

@@ -12,7 +12,7 @@ from manikin.generators.sequence.scale import Scale, value_edges
 from manikin.streams import Floats, Seed
 
 # How values spread over their bin of a scale is no privacy noise: it may be repeated.
-_SPREAD = Seed(20_260_301)
+SPREAD = Seed(20_260_301)
 
 # Minutes since something was recorded, at which the chance of recording it again may change; and how many settings
 # follow: never, or so long ago and at the contact before or not, each with the item before recorded or not.
@@ -38,7 +38,7 @@ def static_scales(domain: Domain, histories: Histories) -> tuple[Scale, ...]:
     )
 
 
-def static_scores(domain: Domain, histories: Histories, scales: tuple[Scale, ...]) -> Floats:
+def static_scores(domain: Domain, histories: Histories, scales: tuple[Scale, ...], spread: Seed = SPREAD) -> Floats:
     """Return normal scores of what does not change, shape (people, static variables); NaN where it is not known."""
     return np.column_stack(
         [np.zeros((histories.size, 0))]
@@ -46,14 +46,14 @@ def static_scores(domain: Domain, histories: Histories, scales: tuple[Scale, ...
             _scored(
                 scale,
                 np.asarray(histories.statics[one.name], np.float64),
-                _SPREAD.stream("static", one.name).uniform(0, histories.size),
+                spread.stream("static", one.name).uniform(0, histories.size),
             )
             for one, scale in zip(domain.statics, scales, strict=True)
         ]
     )
 
 
-def event_scores(domain: Domain, histories: Histories, scales: tuple[Scale, ...]) -> Floats:
+def event_scores(domain: Domain, histories: Histories, scales: tuple[Scale, ...], spread: Seed = SPREAD) -> Floats:
     """Return the normal score of each event's value; NaN where it has none.
 
     A person has one place within all bins of an item, so that a value that stays has a score that stays.
@@ -62,7 +62,7 @@ def event_scores(domain: Domain, histories: Histories, scales: tuple[Scale, ...]
     scores = np.full(len(events.entry), np.nan)
     for place, item in enumerate(domain.items):
         mine = events.entry == place
-        within = _SPREAD.stream("event", item.variable.name).uniform(0, histories.size)
+        within = spread.stream("event", item.variable.name).uniform(0, histories.size)
         scores[mine] = _scored(scales[place], events.value[mine], within[events.patient[mine]])
     return scores
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from manikin.codebook import IndexDates, Kind, Range, Variable
+from manikin.codebook import IndexDates
 from manikin.errors import RequestError
+from manikin.generators.meaning import meaning_of, variable_of
+from manikin.generators.protection import UNPROTECTED, Protection, protection_of
 from manikin.generators.sequence.domain import Domain, Item
 from manikin.generators.sequence.durations import Durations
 from manikin.generators.sequence.recurrent import Recurrent
@@ -31,6 +33,7 @@ def save(sampler: SemiMarkov | Recurrent, path: Path) -> None:
         "version": _VERSION,
         "kind": "semi-markov" if semi else "recurrent",
         "tier": sampler.tier,
+        "privacy": sampler.protection.written(),
         "domain": _written(sampler.domain),
         "states": sampler.states if isinstance(sampler, SemiMarkov) else None,
         "announced": sampler.announced if isinstance(sampler, SemiMarkov) else None,
@@ -89,6 +92,7 @@ def _semi_markov(about: dict[str, Any], arrays: dict[str, Any]) -> SemiMarkov:
         announced=about["announced"],
         emission=Emission(**{one.name: arrays[f"emission/{one.name}"] for one in fields(Emission)}),
         tier=about["tier"],
+        protection=_protection(about),
         **{name: Durations(arrays[f"{name}/edges"], arrays[f"{name}/shares"]) for name in _DURATIONS},  # type: ignore[arg-type]
         **_scales(domain, arrays),  # type: ignore[arg-type]
     )
@@ -104,8 +108,14 @@ def _recurrent(about: dict[str, Any], arrays: dict[str, Any]) -> Recurrent:
         gaps=Scale(arrays["gaps/edges"], arrays["gaps/shares"]),
         observed=Durations(arrays["observed/edges"], arrays["observed/shares"]),
         tier=about["tier"],
+        protection=_protection(about),
         **_scales(domain, arrays),  # type: ignore[arg-type]
     )
+
+
+def _protection(about: dict[str, Any]) -> Protection:
+    # Files of before there was any protection say nothing of it.
+    return protection_of(about["privacy"]) if "privacy" in about else UNPROTECTED
 
 
 def _scales(domain: Domain, arrays: dict[str, Any]) -> dict[str, tuple[Scale, ...]]:
@@ -118,8 +128,8 @@ def _scales(domain: Domain, arrays: dict[str, Any]) -> dict[str, tuple[Scale, ..
 def _written(domain: Domain) -> dict[str, Any]:
     return {
         "title": domain.title,
-        "items": [{"kind": item.kind, "variable": _meaning(item.variable)} for item in domain.items],
-        "statics": [_meaning(one) for one in domain.statics],
+        "items": [{"kind": item.kind, "variable": meaning_of(item.variable)} for item in domain.items],
+        "statics": [meaning_of(one) for one in domain.statics],
         "horizon": domain.horizon,
         "ascending": domain.ascending,
         "clock": domain.clock,
@@ -129,47 +139,16 @@ def _written(domain: Domain) -> dict[str, Any]:
     }
 
 
-def _meaning(variable: Variable) -> dict[str, Any]:
-    """Return what drawing, recording and comparing need to know of a variable."""
-    return {
-        "name": variable.name,
-        "kind": str(variable.kind),
-        "title": variable.title,
-        "unit": variable.unit,
-        "levels": variable.levels,
-        "codes": dict(variable.codes),
-        "possible": asdict(variable.possible) if variable.numeric else None,
-        "cuts": variable.cuts,
-        "precision": variable.precision,
-    }
-
-
 def _domain(stored: dict[str, Any]) -> Domain:
     first, last = (date.fromisoformat(day) for day in stored["index_dates"])
     return Domain(
         title=stored["title"],
-        items=tuple(Item(_variable(one["variable"]), one["kind"]) for one in stored["items"]),
+        items=tuple(Item(variable_of(one["variable"]), one["kind"]) for one in stored["items"]),
         horizon=stored["horizon"],
-        statics=tuple(_variable(one) for one in stored["statics"]),
+        statics=tuple(variable_of(one) for one in stored["statics"]),
         ascending=tuple(tuple(chain) for chain in stored["ascending"]),
         clock=stored["clock"],
         encounter=stored["encounter"],
         visits=stored["visits"],
         index_dates=IndexDates(first, last),
-    )
-
-
-def _variable(stored: dict[str, Any]) -> Variable:
-    limits = Range(**stored["possible"]) if stored["possible"] else Range()
-    return Variable(
-        name=stored["name"],
-        kind=Kind(stored["kind"]),
-        title=stored["title"],
-        unit=stored["unit"],
-        levels=tuple(stored["levels"]),
-        codes=stored["codes"],
-        possible=limits,
-        usual=limits,
-        cuts=tuple(stored["cuts"]),
-        precision=stored["precision"],
     )

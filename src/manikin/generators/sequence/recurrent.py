@@ -25,6 +25,7 @@ from scipy.special import expit, ndtri
 
 from manikin.cohort.layout import TIMELINE, Columns, Layout
 from manikin.cohort.timeline import Timeline
+from manikin.generators.protection import UNPROTECTED, Protection
 from manikin.generators.sequence.chance import Chance, Memory, normal_above
 from manikin.generators.sequence.domain import FIRST_SEED, STUDY, Domain, one_state, snapped, timeline_of
 from manikin.generators.sequence.durations import Durations
@@ -75,6 +76,7 @@ class Recurrent:
     gaps: Scale
     observed: Durations
     tier: str = "controlled"
+    protection: Protection = UNPROTECTED
     seed: Seed = FIRST_SEED
 
     def seeded(self, seed: Seed) -> Recurrent:

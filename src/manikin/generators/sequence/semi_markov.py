@@ -21,6 +21,7 @@ from manikin.codebook import ENDINGS, Kind, Variable
 from manikin.cohort.layout import TIMELINE, Columns, Layout
 from manikin.cohort.timeline import States, Timeline
 from manikin.errors import RequestError
+from manikin.generators.protection import UNPROTECTED, Protection
 from manikin.generators.sequence.chance import Chance, Memory, normal_above
 from manikin.generators.sequence.contacts import SETTINGS, recency
 from manikin.generators.sequence.domain import FIRST_SEED, STUDY, Domain, Item, snapped, timeline_of
@@ -97,7 +98,7 @@ class SemiMarkov:
     follows, ``last`` of those with which follow-up ends for good. ``onset`` is the step of the first contact
     plus 1, ``observed`` how long a patient is followed at most. Where states are ``announced``, entering one
     is a contact; else the next contact finds it. ``tier`` says who may hold the model: what was learnt from records
-    without differential privacy is ``controlled``.
+    without differential privacy is ``controlled``. ``protection`` says how those are protected.
     """
 
     domain: Domain
@@ -114,6 +115,7 @@ class SemiMarkov:
     scales: tuple[Scale, ...]
     static_scales: tuple[Scale, ...]
     tier: str = "controlled"
+    protection: Protection = UNPROTECTED
     seed: Seed = FIRST_SEED
 
     @classmethod

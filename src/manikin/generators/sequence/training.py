@@ -12,6 +12,7 @@ import numpy as np
 from manikin.codebook import ENDINGS
 from manikin.errors import MissingExtraError, RequestError
 from manikin.generators.sequence.contacts import (
+    SPREAD,
     earlier,
     event_scores,
     scales_of,
@@ -19,6 +20,7 @@ from manikin.generators.sequence.contacts import (
     static_scores,
 )
 from manikin.generators.sequence.domain import FIRST_SEED, STUDY, Domain, Histories
+from manikin.generators.sequence.durations import Durations
 from manikin.generators.sequence.learning import frame_of
 from manikin.generators.sequence.recurrent import (
     GAP_PARTS,
@@ -31,12 +33,15 @@ from manikin.generators.sequence.recurrent import (
     rounded,
 )
 from manikin.generators.sequence.scale import Scale, time_edges
+from manikin.privacy import NoisySteps
 from manikin.streams import Floats, Seed
 
 _TINY = 1e-12
 # What was never seen counts as so much of an event, and as a logit of which exponentials are nothing.
 _UNSEEN = 0.02
 _NEVER = -30.0
+# How gaps spread over their bin is no privacy noise: it may be repeated.
+_GAP_SPREAD = Seed(20_260_303)
 # How many events of a stretch from the midst of a history are read before any is predicted.
 _WARMING = 8
 
@@ -82,10 +87,43 @@ class _Lesson:
     static: Any
 
 
-def train_recurrent(domain: Domain, histories: Histories, training: Training = Training()) -> Recurrent:
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What a network sets out from and is left to tables: scales of items, statics and gaps, how long people are followed.
+
+    ``together`` are correlations of static scores. ``followers`` says how often what follows what, within a minute and
+    beyond, shape (2, items + 1, items + endings); None to count it. ``spread`` and ``gap_spread`` are how values and gaps spread over their bin.
+    """
+
+    scales: tuple[Scale, ...]
+    static_scales: tuple[Scale, ...]
+    together: Floats
+    gaps: Scale
+    observed: Durations
+    followers: Floats | None = None
+    spread: Seed = SPREAD
+    gap_spread: Seed = _GAP_SPREAD
+
+
+def train_recurrent(
+    domain: Domain,
+    histories: Histories,
+    training: Training = Training(),
+    frame: Frame | None = None,
+    bought: NoisySteps | None = None,
+) -> Recurrent:
     """Return the recurrent generator that these histories speak for.
 
+    Args:
+        domain: What they may hold.
+        histories: Of people.
+        training: How it learns.
+        frame: What it sets out from; counted, exactly, where none is given.
+        bought: Noisy steps of a private run. With them, each person asks for a gradient of their own, nobody is held
+            back, and it takes a frame that was bought as well.
+
     Raises:
+        RequestError: There are no events, or a private run has no frame.
         MissingExtraError: torch is not installed.
     """
     try:
@@ -94,14 +132,23 @@ def train_recurrent(domain: Domain, histories: Histories, training: Training = T
         raise MissingExtraError("Training a recurrent generator", "torch") from None
     if not len(histories.timeline.events.patient):
         raise RequestError(f"There are no events to learn '{domain.title}' from.")
+    if bought is not None and frame is None:
+        raise RequestError("A private run sets out from tables that were bought; none were given.")
+    frame = frame or _counted(domain, histories)
+    lesson = _Gathering(domain, histories, frame, training).lesson(torch)
+    with _one_thread(torch):
+        trainer = _Trainer(torch, domain, training, lesson, frame)
+        weights = trainer.best() if bought is None else trainer.private(bought)
+    return Recurrent(
+        domain, rounded(weights), frame.scales, frame.static_scales, frame.together, frame.gaps, frame.observed
+    )
+
+
+def _counted(domain: Domain, histories: Histories) -> Frame:
     scales, fixed = scales_of(domain, histories), static_scales(domain, histories)
     static = np.nan_to_num(static_scores(domain, histories, fixed))
-    gaps = Scale.learnt(time_edges(domain.horizon) - 0.5, _gaps(domain, histories))
-    lesson = _Gathering(domain, histories, scales, gaps, static, training).lesson(torch)
-    with _one_thread(torch):
-        weights = _Trainer(torch, domain, training, lesson).best()
-    _, observed = frame_of(domain, histories)
-    return Recurrent(domain, rounded(weights), scales, fixed, _correlations(static), gaps, observed)
+    gaps = Scale.learnt(time_edges(domain.horizon) - 0.5, gaps_of(domain, histories)[1])
+    return Frame(scales, fixed, _correlations(static), gaps, frame_of(domain, histories)[1])
 
 
 @contextmanager
@@ -115,15 +162,16 @@ def _one_thread(torch: Any) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _gaps(domain: Domain, histories: Histories) -> Floats:
-    """Return the gaps from moment to moment, and to the end where it was no mere end of looking, in steps."""
+def gaps_of(domain: Domain, histories: Histories) -> tuple[Any, Floats]:
+    """Return whose each gap is, and how long in steps: from moment to moment, and to an end that was seen."""
     line = histories.timeline
     gone = np.flatnonzero(line.left_by != STUDY)
     patient = np.concatenate([np.arange(histories.size), line.events.patient, gone])
     time = np.concatenate([np.zeros(histories.size), line.events.time, line.followed[gone]]) // domain.clock
     order = np.lexsort((time, patient))
-    step = np.diff(time[order])[np.diff(patient[order]) == 0]
-    return np.asarray(step[step > 0], np.float64)
+    step = np.diff(time[order])
+    real = (np.diff(patient[order]) == 0) & (step > 0)
+    return patient[order][1:][real], np.asarray(step[real], np.float64)
 
 
 def _correlations(scores: Floats) -> Floats:
@@ -142,12 +190,12 @@ class _Gathering:
         self,
         domain: Domain,
         histories: Histories,
-        scales: tuple[Scale, ...],
-        gaps: Scale,
-        static: Floats,
+        frame: Frame,
         training: Training,
     ) -> None:
-        self.domain, self.histories, self.scales, self.gaps, self.static = domain, histories, scales, gaps, static
+        self.domain, self.histories, self.scales, self.gaps = domain, histories, frame.scales, frame.gaps
+        self.spread, self.gap_spread = frame.spread, frame.gap_spread
+        self.static = np.nan_to_num(static_scores(domain, histories, frame.static_scales, frame.spread))
         events = histories.timeline.events
         first = np.searchsorted(events.patient, np.arange(histories.size))
         count = np.bincount(events.patient, minlength=histories.size)
@@ -164,7 +212,7 @@ class _Gathering:
         domain, line, events = self.domain, self.histories.timeline, self.histories.timeline.events
         items, people, horizon = len(domain.items), self.histories.size, domain.horizon
         step = events.time // domain.clock
-        score = event_scores(domain, self.histories, self.scales)
+        score = event_scores(domain, self.histories, self.scales, self.spread)
         latest, when = np.full((len(step), items), np.nan), np.full((len(step), items), np.nan)
         every = np.arange(len(step))
         latest[every, events.entry], when[every, events.entry] = score, step
@@ -174,7 +222,7 @@ class _Gathering:
         before = earlier(latest, self.begin)[every, events.entry]
         previous = np.where(every == self.begin, 0, np.append(0, step[:-1]))
         moved = step - previous
-        spread = Seed(20_260_303).stream("gap").uniform(0, len(step))
+        spread = self.gap_spread.stream("gap").uniform(0, len(step))
         gap = np.where(moved > 0, self.gaps.scores(moved.astype(np.float64), spread), 0)
         own = np.column_stack([np.nan_to_num(score), gap, age_of(step.astype(np.float64), horizon)])
         read = np.column_stack([age_of(step[:, None] - seen, horizon), np.nan_to_num(known), own])
@@ -185,7 +233,7 @@ class _Gathering:
         ending = np.where(gone & self.whole, items + line.left_by, -1)
         last = np.where(self.count > 0, step[self.rows[:, -1]], 0)
         left = np.maximum(line.followed // domain.clock - last, 1).astype(np.float64)
-        final = self.gaps.scores(left, Seed(20_260_303).stream("end").uniform(0, people))
+        final = self.gaps.scores(left, self.gap_spread.stream("end").uniform(0, people))
         places = np.arange(self.longest + 1)
         at_end = places == self.count[:, None]
 
@@ -225,7 +273,7 @@ def _value_before(value: Floats, entry: Any, begin: Any, item: int) -> Floats:
 class _Trainer:
     """Follows the likelihood uphill, and keeps what did best on people who were held back."""
 
-    def __init__(self, torch: Any, domain: Domain, training: Training, lesson: _Lesson) -> None:
+    def __init__(self, torch: Any, domain: Domain, training: Training, lesson: _Lesson, frame: Frame) -> None:
         self.torch, self.training, self.lesson = torch, training, lesson
         self.items, self.valued = len(domain.items), torch.tensor(domain.valued)
         size, read = training.units, training.embedding + lesson.parts.shape[2]
@@ -259,7 +307,8 @@ class _Trainer:
             self.own["gap_bias"][GAP_PARTS : 2 * GAP_PARTS] = torch.linspace(-1.5, 1.5, GAP_PARTS)
             self.own["value_bias"][:, VALUE_PARTS : 2 * VALUE_PARTS] = torch.linspace(-1, 1, VALUE_PARTS)
             self.own["value_before"][:, VALUE_PARTS : 2 * VALUE_PARTS] = 0.7
-            for name, logit in self._followers().items():
+            counts = self._followers() if frame.followers is None else frame.followers
+            for name, logit in self._logits(counts).items():
                 self.own[name].copy_(torch.tensor(logit))
         self.parameters = [*self.own.values(), *self.gru.parameters()]
 
@@ -269,28 +318,27 @@ class _Trainer:
         spread = 0.0 if name.endswith(("bias", "known", "parts")) else size**-0.5
         return self.torch.tensor(((2 * uniform - 1) * spread).reshape(shape), dtype=self.torch.float32)
 
-    def _followers(self) -> dict[str, Floats]:
-        """Return how often what follows what, within a minute and beyond, as logits: what the network sets out from."""
+    def _followers(self) -> Floats:
+        """Return how often what follows what, within a minute and beyond."""
         lesson, targets = self.lesson, self.items + len(ENDINGS)
         count, entry = lesson.count.numpy(), lesson.entry.numpy()
-        place = np.arange(entry.shape[1] - 1)
-        inside = place < count[:, None]
+        inside = np.arange(entry.shape[1] - 1) < count[:, None]
         before, after, same = entry[:, :-1][inside], entry[:, 1:][inside], lesson.same.numpy()[:, :-1][inside] > 0
         ended = lesson.left.numpy() >= 0
         final = entry[np.arange(len(count)), count][ended]
         before, after = np.append(before, final), np.append(after, lesson.left.numpy()[ended])
         same = np.append(same, np.zeros(len(final), np.bool_))
-        found = {}
-        for name, mine in (("within", same), ("beyond", ~same)):
-            index = before[mine] * targets + after[mine]
-            counts = np.bincount(index, minlength=(self.items + 1) * targets).reshape(-1, targets)
-            found[name] = np.log((counts + _UNSEEN) / (counts.sum(axis=1, keepdims=True) + 1))
+        shape = (2, self.items + 1, targets)
+        cells = np.ravel_multi_index(((~same).astype(int), before, after), shape)
+        return np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
+
+    def _logits(self, followers: Floats) -> dict[str, Floats]:
+        """Return as logits how often what follows what: what the network sets out from."""
+        within, beyond = (np.log((counts + _UNSEEN) / (counts.sum(axis=1, keepdims=True) + 1)) for counts in followers)
         # An ending that nobody came to is none.
-        never = self.items + np.flatnonzero(np.bincount(after, minlength=targets)[self.items :] == 0)
-        found["beyond"][:, never] = _NEVER
-        yes = np.bincount(before[same], minlength=self.items + 1)
-        no = np.bincount(before[~same], minlength=self.items + 1)
-        return {**found, "same_after": np.log((yes + _UNSEEN) / (no + _UNSEEN))}
+        beyond[:, self.items :][:, followers[:, :, self.items :].sum(axis=(0, 1)) == 0] = _NEVER
+        yes, no = followers.sum(axis=2)
+        return {"within": within, "beyond": beyond, "same_after": np.log((yes + _UNSEEN) / (no + _UNSEEN))}
 
     def best(self) -> dict[str, Floats]:
         """Return the weights that did best on those held back."""
@@ -319,6 +367,33 @@ class _Trainer:
                 if told < least:
                     least, found = told, self._weights()
         return found
+
+    def private(self, bought: NoisySteps) -> dict[str, Floats]:
+        """Return the weights after a private run, the mean over its later half."""
+        torch, people = self.torch, len(self.lesson.count)
+        sizes = [one.numel() for one in self.parameters]
+        # Adam takes steps of one length, whatever they are made of: where that is mostly noise, they are short ones.
+        rate = self.training.learning_rate * min(1.0, bought.clarity(sum(sizes)) ** 2)
+        optimiser = torch.optim.Adam(self.parameters, lr=rate)
+        later = [self._weights()]
+        for step in range(bought.run.steps):
+            who = bought.who(people)
+            asked = np.stack([self._own_gradient(one) for one in who]) if len(who) else np.zeros((0, sum(sizes)))
+            total = torch.from_numpy(bought.summed(np.asarray(asked, np.float32))) / bought.expected
+            for one, part in zip(self.parameters, torch.split(total, sizes), strict=True):
+                one.grad = part.reshape(one.shape).clone()
+            optimiser.step()
+            if 2 * step >= bought.run.steps:
+                later.append(self._weights())
+        return {name: np.mean([one[name] for one in later[1:] or later], axis=0) for name in later[0]}
+
+    def _own_gradient(self, person: int) -> Any:
+        """Return what one person asks for, of the first stretch of their history, shape (parameters,)."""
+        for one in self.parameters:
+            one.grad = None
+        self._loss(np.array([person]), np.zeros(1, np.int64), self.training.stretch).backward()
+        parts = [self.torch.zeros_like(one) if one.grad is None else one.grad for one in self.parameters]
+        return self.torch.cat([one.flatten() for one in parts]).numpy()
 
     def _weights(self) -> dict[str, Floats]:
         names = {
