@@ -76,12 +76,12 @@ class Advantage:
 
 def _advantages(sides: Sides, secret: int, synthetic: Floats) -> tuple[Advantage, Advantage]:
     variable = sides.variables[secret]
-    # Strangers say what is near: neither side has a part in where the line is.
+    # Strangers say what is near, and the synthetic rows how far is far: neither side has a part in where the line is.
     strangers = sides.reference.one_each(np.arange(len(sides.reference.of), dtype=np.float64))
-    near = float(np.quantile(guesses(sides.variables, secret, strangers, synthetic).distances, SUREST))
+    near = float(np.quantile(guesses(sides.variables, secret, strangers, synthetic, synthetic).distances, SUREST))
     right, sure = [], []
     for people in sides.one_each():
-        guessed = guesses(sides.variables, secret, people, synthetic)
+        guessed = guesses(sides.variables, secret, people, synthetic, synthetic)
         hit = binned(variable, guessed.values, people[:, secret])
         right.append(Rate(int(hit.sum()), len(people)))
         sure.append(Rate(int((hit & (guessed.distances <= near)).sum()), len(people)))

@@ -27,10 +27,15 @@ class Guesses:
     distances: Floats
 
 
-def guesses(variables: tuple[Variable, ...], secret: int, people: Floats, synthetic: Floats) -> Guesses:
-    """Return the value that the nearest synthetic row has, by all other variables."""
+def guesses(
+    variables: tuple[Variable, ...], secret: int, people: Floats, synthetic: Floats, ranges: Floats | None = None
+) -> Guesses:
+    """Return the value that the nearest synthetic row has, by all other variables; see ``closest_mixed``."""
     known = [place for place in range(len(variables)) if place != secret]
-    places, distances = closest_mixed(tuple(variables[place] for place in known), people[:, known], synthetic[:, known])
+    scale = None if ranges is None else ranges[:, known]
+    places, distances = closest_mixed(
+        tuple(variables[place] for place in known), people[:, known], synthetic[:, known], scale
+    )
     return Guesses(synthetic[places, secret], distances)
 
 

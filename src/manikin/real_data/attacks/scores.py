@@ -119,7 +119,7 @@ class Margins:
         columns = [_bins(sets, place, scene) for place in range(len(scene.variables))]
         score = np.zeros(len(scene.targets))
         for synthetic, reference, targets in columns:
-            score += _log_ratio(synthetic, reference)[targets]
+            score += _log_ratio(synthetic, reference, 1 + int(targets.max()))[targets]
         for one, other in itertools.combinations(columns, 2):
             size = 1 + max(int(part.max()) for part in other)
             synthetic, reference, targets = (a * size + b for a, b in zip(one, other, strict=True))
@@ -212,7 +212,7 @@ def times(prints: Prints, among: Prints) -> Ints:
     return np.searchsorted(ordered, prints, side="right") - np.searchsorted(ordered, prints, side="left")
 
 
-def _log_ratio(synthetic: Ints, reference: Ints, size: int = 0) -> Floats:
+def _log_ratio(synthetic: Ints, reference: Ints, size: int) -> Floats:
     size = max(size, 1 + max(int(part.max()) for part in (synthetic, reference)))
     one, other = (np.bincount(part, minlength=size) + 0.5 for part in (synthetic, reference))
     return np.asarray(np.log(one / one.sum()) - np.log(other / other.sum()))

@@ -109,15 +109,20 @@ def log_density(points: Floats, of: Floats, bandwidth: float) -> Floats:
     return np.asarray(np.concatenate(found) - np.log(len(of)))
 
 
-def closest_mixed(variables: tuple[Variable, ...], points: Floats, among: Floats) -> tuple[Ints, Floats]:
+def closest_mixed(
+    variables: tuple[Variable, ...], points: Floats, among: Floats, ranges: Floats | None = None
+) -> tuple[Ints, Floats]:
     """Return the place of, and the distance to, the nearest of others by Gower's distance.
 
-    Numbers are scaled by their range in both sets together, and two values of a category lie 1 apart. That there is no
+    Numbers are scaled by their range in both sets together, or in ``ranges``, and two values of a category lie 1 apart. That there is no
     value is one as well: it lies 1 from any category, and from 0.5 to 1 from a number. Of several at the same distance
     the first is nearest. Source: Gower 1971, doi:10.2307/2528823.
     """
+    ranges = np.concatenate([points, among]) if ranges is None else ranges
     scaled = [
-        part for place, variable in enumerate(variables) for part in _gower(variable, points[:, place], among[:, place])
+        part
+        for place, variable in enumerate(variables)
+        for part in _gower(variable, points[:, place], among[:, place], ranges[:, place])
     ]
     here, there = (np.column_stack(side) for side in zip(*scaled, strict=True))
     size = max(1, _BLOCK // len(among))
@@ -129,16 +134,15 @@ def closest_mixed(variables: tuple[Variable, ...], points: Floats, among: Floats
     return np.concatenate(places), np.concatenate(distances)
 
 
-def _gower(variable: Variable, here: Floats, there: Floats) -> Iterator[tuple[Floats, Floats]]:
-    both = np.concatenate([here, there])
-    known = both[~np.isnan(both)]
+def _gower(variable: Variable, here: Floats, there: Floats, ranges: Floats) -> Iterator[tuple[Floats, Floats]]:
     if variable.numeric:
+        known = ranges[~np.isnan(ranges)]
         low, width = (float(known.min()), float(np.ptp(known)) or 1.0) if len(known) else (0.0, 1.0)
         yield _unit(here, low, width), _unit(there, low, width)
     else:
-        for level in np.unique(known):
+        for level in range(max(2, len(variable.levels))):
             yield 0.5 * (here == level), 0.5 * (there == level)
-    if len(known) < len(both):
+    if np.isnan(here).any() or np.isnan(there).any():
         yield 0.5 * np.isnan(here), 0.5 * np.isnan(there)
 
 
