@@ -149,6 +149,7 @@ def _killed(world: World, budget: Budget, kept: Callable[[Account], Any]) -> lis
     told = []
     for crash in range(CRASHES):
         out = world.folder / f"told{crash}.npz"
+        out.unlink(missing_ok=True)  # what another measurement of this world left there
         process = multiprocessing.get_context("spawn").Process(target=_measure_and_die, args=(world, budget, kept, out))
         process.start()
         process.join()

@@ -108,8 +108,14 @@ def nhanes(path: Path) -> Table:
 
 def diabetes130(path: Path) -> Table:
     """Return the first encounter of each patient of the 130 hospitals: patients are the privacy unit, so rows are."""
+    everybody, patients, encounters = encounters130(path)
+    first = np.sort(_first_of_each(patients, encounters))
+    return _table("diabetes130", everybody.columns, everybody.rows.values[first], "readmitted", ("<30",))
+
+
+def encounters130(path: Path) -> tuple[Table, Any, Any]:
+    """Return all encounters of the 130 hospitals, with the numbers of their patients and their own."""
     read = _columns_of(path)
-    first = np.sort(_first_of_each(read["patient_nbr"], read["encounter_id"]))
     chapters = np.array([_chapter(code) for code in read["diag_1"]])
     columns = (
         category("age", tuple(f"[{low}-{low + 10})" for low in range(0, 100, 10))),
@@ -127,8 +133,9 @@ def diabetes130(path: Path) -> Table:
         category("readmitted", ("NO", ">30", "<30")),
     )
     written = {**read, "diag_1": chapters}
-    values = np.column_stack([column.read(written[column.name][first]) for column in columns])
-    return _table("diabetes130", columns, values, "readmitted", ("<30",))
+    values = np.column_stack([column.read(written[column.name]) for column in columns])
+    table = _table("diabetes130", columns, values, "readmitted", ("<30",))
+    return table, read["patient_nbr"], read["encounter_id"]
 
 
 # Groups of diagnoses as in Strack et al. 2014, table 2 (doi:10.1155/2014/781670): first and last three-digit code, and

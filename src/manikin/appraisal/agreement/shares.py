@@ -26,8 +26,8 @@ FALSE_ALARM = 0.001
 class Shares:
     """A table, flat over its cells.
 
-    ``told`` is of those patients who are in a cell where the model has anybody, as the fit sees it, and NaN in other cells
-    and where one was suppressed; ``raw`` is of all patients. ``noise`` is the variance of what was added to each of its shares, and
+    ``told`` is as the fit sees it: patients without a value that all have in the model are shared out, and their cells are
+    NaN, as are suppressed ones; ``raw`` is as it was told. ``noise`` is the variance of what was added to each of its shares, and
     ``patients`` of how many they are. ``followed`` is how much of the departure from the model the fit follows.
     ``cohort`` is None where it can't be counted, and ``size`` of how many patients it is.
     """
@@ -61,7 +61,7 @@ class Shares:
 
     @property
     def among_possible(self) -> Floats:
-        """What was told of those patients, with nobody in cells where the model has nobody; NaN where suppressed."""
+        """What was told, with nobody in cells where the model has nobody; NaN where suppressed."""
         return np.asarray(np.where((self.model <= 0) & np.isfinite(self.raw), 0.0, self.told))
 
     @property
@@ -170,7 +170,7 @@ def _absent(cohort: Cohort, names: Iterable[str]) -> dict[str, npt.NDArray[np.bo
 def _shares(agreement: Agreement, one: Measured, model: Floats, counted: Counted) -> Shares:
     axes = tuple(agreement.domain.axes[place] for place in one.places)
     fit = agreement.fit.expected.over(one.places)
-    seen, followed = possible(one, model), _followed(agreement.fit, one.places)
+    seen, followed = possible(one, axes, model), _followed(agreement.fit, one.places)
     return Shares(
         axes, model, seen.share, one.share, seen.noise, seen.patients, followed, fit, counted.over(axes), counted.size
     )

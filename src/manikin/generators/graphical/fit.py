@@ -7,6 +7,7 @@ against the prior, wider ones against the fit to these; how far each contrast is
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import fmin_l_bfgs_b
 
-from manikin.codebook import Domain
+from manikin.codebook import Bins, Domain
 from manikin.generators.graphical.carrier import Bend, Carrier, Expectation
 from manikin.generators.graphical.contrasts import contrasts_of
 from manikin.generators.graphical.evidence import Belief, Departure, ridge, weighed
@@ -30,6 +31,8 @@ _NO_END = 10.0
 # How contrasts move together is seen in a sample of this size; of more contrasts it would be too large a matrix.
 _DRAWN, _SEED = 4_000, Seed(1_822)
 _MOST_CONTRASTS = 1_500
+# How often those without a value are shared out anew, and what nothing is divided by.
+_SHARINGS, _TINY = 12, 1e-300
 
 
 @dataclass(frozen=True)
@@ -141,21 +144,52 @@ def _pulls(prior: Prior, expected: Expectation, measured: Sequence[Measured]) ->
     return dict(zip((one.places for one in measured), pulls, strict=True))
 
 
-def possible(one: Measured, expected: Floats) -> Measured:
-    """Return a table as shares of those patients who are in cells where anybody is expected; other cells are NaN.
+def possible(one: Measured, axes: Sequence[Bins], expected: Floats) -> Measured:
+    """Return a table as it would be if everybody had the values that the prior knows everybody to have.
 
-    No bend reaches a cell in which the prior has nobody, such as that of a missing value where a model always has one.
+    No bend reaches the bin of missing values of a variable that a model always knows. Those in it are shared out among
+    the variable's other bins: as patients are who are alike in all else that the table says of them, or as the prior
+    has it where it says of none (the EM algorithm for incomplete tables; Dempster, Laird and Rubin, J R Stat Soc B
+    1977;39:1). The table tells of so many patients less; cells with missing values are NaN.
     """
-    inside = expected > 0
-    known = float(one.share[inside].sum())
-    if inside.all() or not known > 0:
+    never = [place for place, axis in enumerate(axes) if axis.missing and _never(axes, expected, place)]
+    if not never:
         return one
-    share = np.where(inside, one.share / known, np.nan)
-    return Measured(one.places, share, one.noise / known**2, one.patients * known)
+    shape = tuple(axis.count for axis in axes)
+    inside = tuple(slice(0, -1) if place in never else slice(None) for place in range(len(shape)))
+    told = np.where(np.isfinite(one.share), one.share, expected).reshape(shape)
+    known = min(max(float(told[inside].sum()), _LEAST), 1.0)
+    share = np.full(shape, np.nan)
+    share[inside] = _shared_out(told, expected.reshape(shape)[inside], never)
+    share[~np.isfinite(one.share.reshape(shape))] = np.nan
+    return Measured(one.places, share.ravel(), one.noise / known**2, one.patients * known)
+
+
+def _never(axes: Sequence[Bins], expected: Floats, place: int) -> bool:
+    """Return whether the prior has nobody in the last bin of a variable."""
+    return not np.take(expected.reshape([axis.count for axis in axes]), -1, place).any()
+
+
+def _shared_out(told: Floats, prior: Floats, never: Sequence[int]) -> Floats:
+    """Return the shares of the cells in which no value is missing, those with missing ones shared out among them."""
+
+    def slab(missing: Sequence[int]) -> Floats:
+        bins = [slice(None)] * told.ndim
+        for place in never:
+            bins[place] = slice(-1, None) if place in missing else slice(0, -1)
+        return told[tuple(bins)]
+
+    patterns = [each for count in range(1, len(never) + 1) for each in itertools.combinations(never, count)]
+    complete, found = slab(()), prior
+    for _ in range(_SHARINGS):
+        likely = np.maximum(found, 0.0)
+        parts = [slab(each) * likely / np.maximum(likely.sum(axis=each, keepdims=True), _TINY) for each in patterns]
+        found = complete + np.sum(parts, axis=0)
+    return np.asarray(found)
 
 
 def _departure(domain: Domain, expected: Floats, measured: Measured) -> Departure:
-    one = possible(measured, expected)
+    one = possible(measured, [domain.axes[place] for place in measured.places], expected)
     told = np.isfinite(one.share)
     share = np.where(told, one.share, expected)
     contrasts = contrasts_of([domain.axes[place] for place in one.places], expected)
