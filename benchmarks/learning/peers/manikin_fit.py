@@ -138,10 +138,17 @@ def _patients(domain: Domain, found: Fit | CalibratedTree, wanted: Task, program
 
 
 def _values(columns: dict[str, Any], domain: Domain) -> Floats:
-    """Return values as the records have them, NaN where there is none; the survey codes ages from 80 on as 80."""
+    """Return values as the records have them; the survey codes ages from 80 on as 80.
+
+    NaN where there is none on record, unless the people measured are those who have one.
+    """
     found = [
-        np.where(columns.get(observed(name), True), np.asarray(columns[name], np.float64), np.nan)
-        for name in domain.names
+        np.where(
+            columns.get(observed(axis.name), True) | (not axis.missing),
+            np.asarray(columns[axis.name], np.float64),
+            np.nan,
+        )
+        for axis in domain.axes
     ]
     return np.column_stack(
         [np.minimum(one, 80.0) if name == "age" else one for name, one in zip(domain.names, found, strict=True)]
