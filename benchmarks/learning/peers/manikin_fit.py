@@ -44,7 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         account = Ledger(Path(folder) / "ledger").account(wanted.data, Budget(wanted.epsilon, wanted.delta))
         found, tables = meter.timed("fit", _WAYS[sys.argv[3]], people, account, program)
-    program = program or meter.timed("fit", _smooth, book, domain, found)
+    program = program or meter.timed("sampling", _smooth, book, domain, found)
     drawn = meter.timed("sampling", _patients, domain, found, wanted, program)
     values = _values(drawn, domain)
     answer(

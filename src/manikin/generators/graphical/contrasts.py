@@ -57,18 +57,19 @@ _Scale = tuple[int, bool, bool]
 """A variable's bins: how many, whether they are ordered, and whether the last is for whoever has no value."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)
 def _design(scales: tuple[_Scale, ...]) -> tuple[Floats, tuple[Class, ...]]:
     """Return functions of a table's cells, the constant first and then from coarse to fine, and the class of each."""
     single = [_functions_of(*scale) for scale in scales]
     degrees = [[degree for _, degree in functions] for functions in single]
     chosen = sorted(itertools.product(*(range(len(each)) for each in degrees)), key=lambda one: _class(one, degrees))
-    columns: Floats = np.ones((1, 1))
-    for functions in single:
-        columns = np.asarray(np.kron(columns, np.column_stack([function for function, _ in functions])), np.float64)
-    places = np.ravel_multi_index(np.array(chosen[:_MOST]).T, [len(each) for each in degrees])
+    kept = np.array(chosen[:_MOST])
+    columns: Floats = np.ones((1, len(kept)))
+    for functions, which in zip(single, kept.T, strict=True):
+        mine = np.column_stack([functions[one][0] for one in which])
+        columns = (columns[:, None, :] * mine[None, :, :]).reshape(-1, len(kept))
     found = (_class(which, degrees) for which in chosen[1:_MOST])
-    return columns[:, places], tuple((of, min(finer, _FINEST)) for of, finer in found)
+    return columns, tuple((of, min(finer, _FINEST)) for of, finer in found)
 
 
 def _class(which: Sequence[int], degrees: Sequence[Sequence[int]]) -> Class:
