@@ -15,6 +15,7 @@ from manikin.appraisal.defects import defects
 from manikin.appraisal.distributions import distributions, missingness
 from manikin.appraisal.epidemiology import CORRELATION_BAR, correlations, targets
 from manikin.appraisal.finding import Finding, Gate
+from manikin.appraisal.lineage import lineage
 from manikin.appraisal.plausibility import plausibility
 from manikin.appraisal.time import over_time
 from manikin.clinic import ClinicalModel, Role
@@ -57,6 +58,7 @@ def appraise(
     for number, check in enumerate(checks):
         progress(number, len(checks))
         findings.append(check(patients))
+    findings.append(lineage(patients))
     if subject.agreement is not None:
         # What was told about real patients comes before what is published of others.
         findings.insert(_place(findings, "targets"), agreement(patients))

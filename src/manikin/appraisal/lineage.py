@@ -28,7 +28,7 @@ def lineage(subject: Subject) -> Finding:
         return Finding("lineage", QUESTION, _told(subject.agreement), None)
     model = subject.program.model
     origin = f"{model.name} {model.version}, {len(model.sources)} published sources"
-    if subject.seed is None or subject.biased:
+    if subject.seed is None or subject.biased or subject.cohort.layout.weighted:
         answer = f"Nobody's, as far as is told: every value follows from {origin}, and a seed. Proof: manikin remake."
         return Finding("lineage", QUESTION, answer, None)
     size, unlike = _made_again(subject, subject.seed)

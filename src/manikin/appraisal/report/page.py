@@ -19,6 +19,7 @@ from manikin.appraisal.finding import Finding, Gate, Measure
 from manikin.appraisal.report import accuracy, agreement, graph, pictures
 from manikin.appraisal.report.forest import forest, glance, tolerances
 from manikin.appraisal.report.over_time import over_time
+from manikin.appraisal.report.privacy import attacks
 from manikin.appraisal.report.svg import decimals_for, figure, identity, span, tag, verdict
 from manikin.codebook import unit_label
 
@@ -336,6 +337,14 @@ def _accuracy(finding: Finding) -> dict[str, Any]:
     }
 
 
+def _membership(finding: Finding) -> dict[str, Any]:
+    """Return the curves of attacks, and the figures of the best one beside what is claimed of people not used."""
+    if not finding.drawings.get("curves"):
+        return {}
+    judged = [one for one in finding.measures if one.unit == "share"]
+    return {"attacks": attacks(finding.drawings), "blocks": forest(judged, by_tolerance=False)}
+
+
 _LAYOUTS: Mapping[str, Callable[[Finding], dict[str, Any]]] = {
     "agreement": _agreement,
     "plausibility": _plausibility,
@@ -346,6 +355,7 @@ _LAYOUTS: Mapping[str, Callable[[Finding], dict[str, Any]]] = {
     "defects": _defects,
     "comparison": _comparison,
     "accuracy": _accuracy,
+    "membership": _membership,
 }
 
 
