@@ -26,7 +26,7 @@ from manikin.generators.graphical import (
 )
 from manikin.generators.graphical.carrier import BentTree, CalibratedTree
 from manikin.generators.graphical.contrasts import contrasts_of
-from manikin.generators.graphical.evidence import ridge
+from manikin.generators.graphical.evidence import softness
 from manikin.generators.graphical.junction import tree_over
 from manikin.generators.graphical.marginals import counted, spread, summed
 from manikin.streams import Floats, Seed
@@ -212,9 +212,10 @@ def test_the_fit_lies_where_the_dual_is_level(problem: Problem, noise: float) ->
         functions, expected = pull.departure.contrasts.functions, np.maximum(pull.departure.expected, 0)
         along = functions.T @ (found.bend[table] * expected)
         met = functions.T @ (found.expected.over(table) - pull.departure.expected)
-        unmet = met - pull.departure.seen + ridge(pull.followed) * along
+        soft = softness(pull.followed)
+        unmet = met - (1 + soft) * pull.followed * pull.departure.seen + soft * along
         # The search ends within 0.02 standard deviations of the surest contrast, scaled by how stiff each is.
-        scale = np.sqrt(1 + ridge(pull.followed))
+        scale = np.sqrt(1 + soft)
         surest = min(float(one.departure.uncertainty.min()) for one in found.pulls.values())
         assert np.abs(unmet / scale).max() < max(0.03 * surest**0.5, 1e-5)
 

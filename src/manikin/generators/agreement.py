@@ -37,10 +37,10 @@ from manikin.streams import Draws, Floats, Seed
 # The sample that stands for a model. It is simulation, and the same inside an institution and outside.
 PARTICLES = 100_000
 _SEED = Seed(20_261)
-# What is thought of published knowledge before a site speaks: as sure as a sample of 500 of its patients would be. Of a
-# codebook's own shares nearly nothing is thought, and that variables are independent is hardly knowledge either. These
-# are assumptions of the method; the tables' evidence overrules them (docs/learning.md).
-KNOWLEDGE = (Belief(500, 3, 1.5, 10), Belief(500, 3, 1.5, 10))
+# What is thought of published knowledge before a site speaks: as sure as a sample of 500 of its patients would be, and
+# never less so than one of 30. Of a codebook's own shares nearly nothing is thought, and that variables are independent is
+# hardly knowledge either. These are assumptions of the method; the tables' evidence overrules them (docs/learning.md).
+KNOWLEDGE = (Belief(500, 3, 1.5, 10, least=30), Belief(500, 3, 1.5, 10, least=30))
 NO_KNOWLEDGE = (Belief(3, 10, 1.5, 1), Belief(30, 4, 2, 10), Belief(120, 4, 2, 10))
 # θ is snapped, so that a lock tells it in full.
 _THETA_STEP = 2.0**-30

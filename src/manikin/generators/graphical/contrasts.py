@@ -37,6 +37,12 @@ class Contrasts:
     functions: Floats
     classes: tuple[Class, ...]
 
+    @property
+    def joint(self) -> Contrasts:
+        """Those of two variables or more: how variables hang together, whatever each is by itself."""
+        kept = [place for place, (of, _) in enumerate(self.classes) if of > 1]
+        return Contrasts(np.ascontiguousarray(self.functions[:, kept]), tuple(self.classes[place] for place in kept))
+
 
 def contrasts_of(axes: Sequence[Bins], expected: Floats) -> Contrasts:
     """Return the contrasts of a table over some variables, of whose cells the shares are expected, flat."""

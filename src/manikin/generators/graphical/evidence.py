@@ -21,6 +21,8 @@ from manikin.streams import Floats
 # Sizes of the sample that the prior is worth: from nothing to more than any site has.
 SIZES: Floats = np.geomspace(1, 1e6, 31)
 _ROUNDS = 30
+_NEVER = 1e-300
+_SOFT = 0.02
 _LEAST = 1e-9
 
 
@@ -29,18 +31,20 @@ class Belief:
     """What is thought of a prior before any table is seen: it is worth ``patients``, give or take a factor.
 
     Each degree of fineness multiplies that by ``finer``; ``contrasts`` says how many contrasts' evidence the thought
-    weighs as much as.
+    weighs as much as. It is worth ``least`` patients at any rate: without such a floor, one draw of noise among hundreds
+    would now and then be taken for a population that has nothing in common with what is known.
     """
 
     patients: float
     factor: float
     finer: float
     contrasts: float
+    least: float = 1.0
 
     def over_sizes(self, degrees: int) -> Floats:
         """Return the probability of each size; heavy-tailed, so that tables can contradict it."""
         away = np.log(SIZES / (self.patients * self.finer**degrees)) / np.log(self.factor)
-        likely = 1 / (1 + away**2 / 3) ** 2
+        likely = np.where(self.least <= SIZES, 1 / (1 + away**2 / 3) ** 2, _NEVER)
         return np.asarray(likely / likely.sum())
 
 
@@ -101,6 +105,14 @@ def ridge(followed: Floats) -> Floats:
     """Return the penalty with which a contrast is followed as far as that."""
     far = np.clip(followed, _LEAST, 1 - _LEAST)
     return np.asarray((1 - far) / far)
+
+
+def softness(followed: Floats) -> Floats:
+    """Return how much may be left of what a contrast asks, as a penalty; next to nothing where it is sure.
+
+    Tables that contradict each other then have an answer between them.
+    """
+    return np.minimum(ridge(followed), _SOFT)
 
 
 def _belief(which: Class, beliefs: Sequence[Belief]) -> Belief:

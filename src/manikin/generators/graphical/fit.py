@@ -1,15 +1,16 @@
 """The fit: the distribution closest to the prior that agrees with what was measured, as far as each can be trusted.
 
-Minimises KL(P ‖ Q) + Σ (E_P φ - a)² / 2r over P, φ being the contrasts of tables; the answer is P ∝ Q · exp(Σ θ φ), and
-θ is found in the dual, which is smooth and convex: log Z(θ) - θ·a + ½ Σ r θ². Tables of one variable are weighed
-against the prior, wider ones against the fit to these; how far each contrast is followed stands in ``evidence``.
+Minimises KL(P ‖ Q) + Σ (E_P φ - a)² / 2r over P, φ being the contrasts of tables, a what they tell, followed as far as
+``evidence`` lets it be, and r a small softness; the answer is P ∝ Q · exp(Σ θ φ), and θ is found in the dual, which is
+smooth and convex: log Z(θ) - θ·a + ½ Σ r θ². How often each thing is, all tables of it say together, weighed against the
+prior; how variables hang together, their tables say beyond that, weighed against the fit to the first.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,8 +20,8 @@ from scipy.optimize import fmin_l_bfgs_b
 from manikin.codebook import Bins, Domain
 from manikin.generators.graphical.carrier import Bend, Carrier, Expectation
 from manikin.generators.graphical.contrasts import contrasts_of
-from manikin.generators.graphical.evidence import Belief, Departure, ridge, weighed
-from manikin.generators.graphical.marginals import Places, cells_of
+from manikin.generators.graphical.evidence import Belief, Departure, softness, weighed
+from manikin.generators.graphical.marginals import Places, cells_of, summed
 from manikin.streams import Floats, Seed
 
 _STEPS = 200
@@ -33,6 +34,7 @@ _DRAWN, _SEED = 4_000, Seed(1_822)
 _MOST_CONTRASTS = 1_500
 # How often those without a value are shared out anew, and what nothing is divided by.
 _SHARINGS, _TINY = 12, 1e-300
+_NO_NOISE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,37 @@ def fit(prior: Prior, measured: Sequence[Measured], start: Fit | None = None) ->
         start: An earlier fit of the same prior to some of them, from which the search begins.
     """
     telling = [one for one in measured if one.share.size > 1 and np.isfinite(one.share).any()]
-    singles = [one for one in telling if len(one.places) == 1]
     joints = [one for one in telling if len(one.places) > 1]
-    first = _single_fit(prior, singles, start)
+    first = _single_fit(prior, singles_of(prior.domain.shape, telling), start)
     if not joints:
         return first
-    pulls = {**first.pulls, **_pulls(prior, first.expected, joints)}
+    pulls = {**first.pulls, **_pulls(prior, first.expected, joints, {place for (place,) in first.pulls})}
     bend, evaluations = solved(prior.carrier, pulls, start.bend if start else first.bend)
     return Fit(prior, pulls, bend, evaluations, first)
+
+
+def singles_of(shape: Sequence[int], measured: Sequence[Measured]) -> list[Measured]:
+    """Return a table of each variable: its own, and what wider tables tell of it as well, each by its certainty.
+
+    Wider tables are of the same patients, so that they lessen noise and not the chance of a sample.
+    """
+    margins: dict[Places, list[Measured]] = {}
+    for one in measured:
+        for place in one.places:
+            share = summed(one.share, shape, one.places, (place,))
+            if share.size > 1 and (len(one.places) == 1 or np.isfinite(share).all()):
+                noise = one.noise * one.share.size / share.size
+                margins.setdefault((place,), []).append(Measured((place,), share, noise, one.patients))
+    return [_by_noise(several) if len(several) > 1 else several[0] for several in margins.values()]
+
+
+def _by_noise(several: Sequence[Measured]) -> Measured:
+    weights = 1 / np.maximum([one.noise for one in several], _NO_NOISE)
+    share = np.array([one.share for one in several])
+    told = np.isfinite(share) * weights[:, None]
+    with np.errstate(invalid="ignore"):
+        mean = np.where(told.any(axis=0), (np.nan_to_num(share) * told).sum(axis=0) / told.sum(axis=0), np.nan)
+    return Measured(several[0].places, mean, float(1 / weights.sum()), max(one.patients for one in several))
 
 
 def _single_fit(prior: Prior, singles: Sequence[Measured], start: Fit | None) -> Fit:
@@ -137,8 +162,16 @@ def _single_fit(prior: Prior, singles: Sequence[Measured], start: Fit | None) ->
     return Fit(prior, pulls, *solved(prior.carrier, pulls, before.bend))
 
 
-def _pulls(prior: Prior, expected: Expectation, measured: Sequence[Measured]) -> dict[Places, Pull]:
-    departures = [_departure(prior.domain, expected.over(one.places), one) for one in measured]
+def _pulls(
+    prior: Prior, expected: Expectation, measured: Sequence[Measured], single: Collection[int] = ()
+) -> dict[Places, Pull]:
+    """Return what tables pull at; of variables that are ``single`` already, only how they hang together."""
+    departures = []
+    for one in measured:
+        departure = _departure(prior.domain, expected.over(one.places), one)
+        if set(one.places) <= set(single):
+            departure = replace(departure, contrasts=departure.contrasts.joint)
+        departures.append(departure)
     followed = weighed(departures, prior.beliefs)
     pulls = map(Pull, departures, followed)
     return dict(zip((one.places for one in measured), pulls, strict=True))
@@ -209,8 +242,10 @@ def solved(
     bent = carrier.bent_by(tables)
     functions = [pulls[one].departure.contrasts.functions for one in tables]
     centres = [pulls[one].departure.expected for one in tables]
-    goal = np.concatenate([pulls[one].departure.seen for one in tables])
-    penalty = np.concatenate([ridge(pulls[one].followed) for one in tables])
+    followed = np.concatenate([pulls[one].followed for one in tables])
+    penalty = softness(followed)
+    # So much more is asked than is meant to be followed as the softness will leave of it.
+    goal = (1 + penalty) * followed * np.concatenate([pulls[one].departure.seen for one in tables])
     cuts = np.cumsum([each.shape[1] for each in functions])[:-1]
     begin = np.concatenate([_along(pulls[one], start.get(one)) for one in tables])
     outward, inward = _scaled(penalty) if covariance is None else _whitened(covariance, penalty)

@@ -16,9 +16,9 @@ from manikin.codebook import Domain
 from manikin.generators.graphical.carrier import CalibratedTree
 from manikin.generators.graphical.contrasts import contrasts_of
 from manikin.generators.graphical.evidence import Belief, Departure, weighed
-from manikin.generators.graphical.fit import Measured
+from manikin.generators.graphical.fit import Measured, singles_of
 from manikin.generators.graphical.junction import Beliefs, tree_over
-from manikin.generators.graphical.marginals import Places, summed
+from manikin.generators.graphical.marginals import Places
 from manikin.streams import Floats
 
 _SWEEPS = 12
@@ -38,7 +38,7 @@ def fit_tree(
     """
     shape = domain.shape
     even = [np.full(bins, 1 / bins) for bins in shape]
-    informed = [_informed(shape, one, pairs) for one in singles]
+    informed = sorted(singles_of(shape, [*singles, *pairs]), key=lambda one: one.places)
     margins = [share * ratio for share, ratio in zip(even, _ratios(domain, beliefs, informed, even, 1), strict=True)]
     margins = [margin / margin.sum() for margin in margins]
     products = [np.outer(*(margins[place] for place in one.places)).ravel() for one in pairs]
@@ -62,18 +62,6 @@ def _ratios(
         mine = np.array([which[0] == of for which in one.contrasts.classes])
         found.append(np.maximum(1 + one.contrasts.functions @ (followed * one.seen * mine), _LEAST))
     return found
-
-
-def _informed(shape: Sequence[int], single: Measured, pairs: Sequence[Measured]) -> Measured:
-    """Return the table of a variable with what pairs tell of it as well, each by its certainty."""
-    (place,) = single.places
-    shares, variances = [single.share], [single.noise]
-    for one in pairs:
-        if place in one.places:
-            shares.append(summed(one.share, shape, one.places, (place,)))
-            variances.append(one.noise * one.share.size / shape[place])
-    weights = 1 / np.maximum(np.array(variances), _LEAST)
-    return Measured((place,), np.average(shares, axis=0, weights=weights), float(1 / weights.sum()), single.patients)
 
 
 def _table(clique: Places, margins: Sequence[Floats], ratios: Mapping[Places, Floats]) -> Floats:
